@@ -1,0 +1,23 @@
+"""Runs as typed values: ``load`` picks a model and a stage and applies overrides."""
+
+from collections.abc import Iterable
+
+from configs.models import MODELS
+from configs.overrides import override, unknown
+from configs.schema import Config
+from configs.stages import STAGES
+
+
+def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) -> Config:
+    """The config of ``model`` at ``stage``; overrides are ``section.field=value`` strings.
+
+    Raises UserError for an unknown name, field or value.
+    """
+    if model not in MODELS:
+        raise unknown("model", model, list(MODELS))
+    if stage not in STAGES:
+        raise unknown("stage", stage, list(STAGES))
+    cfg = Config(name=model, stage=stage, model=MODELS[model])
+    for assignment in overrides:
+        cfg = override(cfg, assignment)
+    return cfg

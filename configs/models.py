@@ -1,0 +1,23 @@
+"""The networks by name."""
+
+from dataclasses import replace
+
+from configs.schema import ModelConfig
+
+MAVOS = ModelConfig(title="MAVOS")
+
+MODELS = {
+    "mavos": MAVOS,
+    "r50_mavos": replace(MAVOS, title="R50_MAVOS", encoder="resnet50"),
+    "swinb_mavos": replace(MAVOS, title="SwinB_MAVOS", encoder="swin_base"),
+    # For tests, demos and processors without a GPU; trained from scratch, so batch norm learns.
+    "mavos_nano": replace(
+        MAVOS,
+        title="MAVOS_Nano",
+        encoder="mobilenetv2_nano",
+        frozen_bn=False,
+        dim=64,
+        depth=2,
+        short_term_window=7,
+    ),
+}

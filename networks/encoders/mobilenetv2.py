@@ -1,0 +1,44 @@
+"""MobileNetV2 at output stride 16: torchvision's network, its last stride traded for dilation."""
+
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v2
+from torchvision.models.mobilenetv2 import InvertedResidual
+
+# Last block of each tapped stage (strides 4, 8, 16) in torchvision's numbering.
+STAGES = (3, 6, 13)
+
+
+class MobileNetV2(nn.Module):
+    """Maps at strides 4, 8, 16 and 16; key names are torchvision's."""
+
+    align_corners = True
+
+    def __init__(self, norm_layer: type[nn.Module], width: float = 1.0, dilated_stage: bool = True):
+        """width: channel multiplier. dilated_stage False drops blocks 14 to 18, most of the weights,
+        and gives the map at stride 16 twice."""
+        super().__init__()
+        features = mobilenet_v2(width_mult=width, norm_layer=norm_layer).features
+        stages = [features[i].out_channels for i in STAGES]
+        if dilated_stage:
+            features[14].conv[1][0].stride = (1, 1)
+            for block in features[15:18]:
+                _dilate(block)
+            self.channels = (*stages, features[18].out_channels)
+        else:
+            features = features[: STAGES[-1] + 1]
+            self.channels = (*stages, stages[-1])
+        self.features = features
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> maps (B, channels[i], …) at strides 4, 8, 16, 16."""
+        maps, x = [], image
+        for index, block in enumerate(self.features):
+            x = block(x)
+            if index in STAGES:
+                maps.append(x)
+        return [*maps, x]
+
+
+def _dilate(block: InvertedResidual) -> None:
+    depthwise = block.conv[1][0]
+    depthwise.dilation = depthwise.padding = (2, 2)

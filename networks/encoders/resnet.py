@@ -1,0 +1,31 @@
+"""ResNet-50 up to stride 16: torchvision's network without its last stage."""
+
+from torch import Tensor, nn
+from torchvision.models import resnet50
+
+
+class ResNet50(nn.Module):
+    """Maps at strides 4, 8, 16 and the last one again; key names are torchvision's."""
+
+    align_corners = True
+    channels = (256, 512, 1024, 1024)
+
+    def __init__(self, norm_layer: type[nn.Module]):
+        super().__init__()
+        resnet = resnet50(norm_layer=norm_layer)
+        self.conv1, self.bn1, self.relu, self.maxpool = (
+            resnet.conv1,
+            resnet.bn1,
+            resnet.relu,
+            resnet.maxpool,
+        )
+        self.layer1, self.layer2, self.layer3 = resnet.layer1, resnet.layer2, resnet.layer3
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> maps (B, channels[i], …) at strides 4, 8, 16, 16."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
+        maps = []
+        for layer in (self.layer1, self.layer2, self.layer3):
+            x = layer(x)
+            maps.append(x)
+        return [*maps, x]

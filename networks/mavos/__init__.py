@@ -1,0 +1,41 @@
+"""MAVOS, wired from its config: the whole network on one screen."""
+
+from torch import nn
+
+from configs.schema import ModelConfig
+from networks.encoders import build_encoder
+from networks.mavos.decoder import FPNDecoder
+from networks.mavos.elstt import ELSTT
+from networks.mavos.memory import build_policy
+from networks.mavos.model import MAVOS, IDBank
+
+
+def build_mavos(cfg: ModelConfig) -> MAVOS:
+    encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
+    *skip_channels, deepest = encoder.channels
+    mca = {
+        "heads": cfg.mca_heads,
+        "focal_levels": cfg.focal_levels,
+        "focal_window": cfg.focal_window,
+        "drop_path": cfg.mca_drop_path,
+    }
+    return MAVOS(
+        encoder=encoder,
+        projector=nn.Conv2d(deepest, cfg.dim, kernel_size=1),
+        id_bank=IDBank(cfg.max_objects, cfg.dim, encoder.align_corners),
+        elstt=ELSTT(
+            cfg.dim,
+            cfg.depth,
+            cfg.short_term_window,
+            cfg.drop_path,
+            mca=mca if cfg.memory == "mca" else None,
+        ),
+        decoder=FPNDecoder(
+            2 * cfg.dim, cfg.dim, tuple(skip_channels), cfg.max_objects + 1, encoder.align_corners
+        ),
+        max_objects=cfg.max_objects,
+        policy=build_policy(cfg.memory, cfg.memory_frames),
+        train_memory_gap=cfg.train_memory_gap,
+        test_memory_gap=cfg.test_memory_gap,
+        short_term_skip=cfg.short_term_skip,
+    )

@@ -1,0 +1,54 @@
+"""FPN decoder: E-LSTT output and encoder skips -> identity logits at stride 4."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from networks.layers import upsample
+
+
+class ConvGN(nn.Module):
+    """Convolution and group norm."""
+
+    def __init__(self, in_dim: int, dim: int, kernel: int, groups: int = 8):
+        super().__init__()
+        self.conv = nn.Conv2d(in_dim, dim, kernel, padding=kernel // 2)
+        self.gn = nn.GroupNorm(groups, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gn(self.conv(x))
+
+
+class FPNDecoder(nn.Module):
+    """Top-down pyramid over strides 16, 8 and 4."""
+
+    def __init__(
+        self,
+        in_dim: int,
+        dim: int,
+        skip_channels: tuple[int, int, int],
+        num_ids: int,
+        align_corners: bool,
+    ):
+        """in_dim: E-LSTT output; skip_channels: of the maps at strides 4, 8, 16; num_ids: with background."""
+        super().__init__()
+        self.align_corners = align_corners
+        self.conv_in = ConvGN(in_dim, dim, kernel=1)
+        self.conv_16x = ConvGN(dim, dim, kernel=3)
+        self.conv_8x = ConvGN(dim, dim // 2, kernel=3)
+        self.conv_4x = ConvGN(dim // 2, dim // 2, kernel=3)
+        channels_4x, channels_8x, channels_16x = skip_channels
+        self.adapter_16x = nn.Conv2d(channels_16x, dim, kernel_size=1)
+        self.adapter_8x = nn.Conv2d(channels_8x, dim, kernel_size=1)
+        self.adapter_4x = nn.Conv2d(channels_4x, dim // 2, kernel_size=1)
+        self.conv_out = nn.Conv2d(dim // 2, num_ids, kernel_size=1)
+
+    def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+        """x (B, in_dim, h, w) at stride 16; skips at strides 4, 8, 16. Returns (B, num_ids, 4h, 4w)."""
+        skip_4x, skip_8x, skip_16x = skips
+        x = F.relu(self.conv_in(x))
+        x = F.relu(self.conv_16x(self.adapter_16x(skip_16x) + x))
+        x = upsample(x, skip_8x.shape[-2:], self.align_corners)
+        x = F.relu(self.conv_8x(self.adapter_8x(skip_8x) + x))
+        x = upsample(x, skip_4x.shape[-2:], self.align_corners)
+        x = F.relu(self.conv_4x(self.adapter_4x(skip_4x) + x))
+        return self.conv_out(x)

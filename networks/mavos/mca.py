@@ -1,0 +1,105 @@
+"""Modulated cross-attention (MCA), paper section 3.2: folds a new frame into the dynamic memory frame.
+
+Shapes: B batch, L = H * W tokens, C channels of what is fused (a key, a value or an ID value).
+"""
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
+
+from networks.layers import to_map
+from networks.mavos.memory import Entry
+
+
+class ModulatedAttention(nn.Module):
+    """Multi-head attention whose values are the focally modulated context."""
+
+    def __init__(self, dim: int, heads: int, focal_levels: int, focal_window: int):
+        super().__init__()
+        self.heads, self.focal_levels = heads, focal_levels
+        self.q = nn.Linear(dim, dim, bias=False)
+        self.k = nn.Linear(dim, dim, bias=False)
+        self.f_context = nn.Linear(dim, dim + focal_levels + 1)
+        self.focal_layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=False), nn.GELU()
+            )
+            for kernel in range(focal_window, focal_window + 2 * focal_levels, 2)
+        )
+        self.h = nn.Conv2d(dim, dim, kernel_size=1)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
+        """latents, context: (B, L, C), normalised. Returns (B, L, C)."""
+        batch, length, dim = latents.shape
+
+        def split_heads(x: Tensor) -> Tensor:
+            return x.reshape(batch, -1, self.heads, dim // self.heads).transpose(1, 2)
+
+        # parity: the map (B, C, H, W) is reinterpreted, not transposed, as L tokens of C channels;
+        # it mixes cells and channels, and it is what the published weights were trained with.
+        value = self.modulator(context, size).reshape(batch, length, dim)
+        out = F.scaled_dot_product_attention(
+            split_heads(self.q(latents)), split_heads(self.k(context)), split_heads(value)
+        )
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+    def modulator(self, context: Tensor, size: tuple[int, int]) -> Tensor:
+        """Gated sum of the focal levels of ``context`` (B, L, C), as a map (B, C, H, W)."""
+        dim = context.shape[-1]
+        mapped, gates = to_map(self.f_context(context), size).split([dim, self.focal_levels + 1], 1)
+        summed = 0
+        for level, focal_layer in enumerate(self.focal_layers):
+            mapped = focal_layer(mapped)
+            summed = summed + mapped * gates[:, level : level + 1]
+        everywhere = F.gelu(mapped.mean(dim=(2, 3), keepdim=True))
+        return self.h(summed + everywhere * gates[:, self.focal_levels :])
+
+
+class ModulatedCrossAttention(nn.Module):
+    """One transformer layer: ``latents`` (the new frame) query ``context`` (the old memory frame)."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int = 4,
+        focal_levels: int = 2,
+        focal_window: int = 3,
+        mlp_ratio: int = 4,
+        drop_path: float = 0.1,
+    ):
+        super().__init__()
+        self.norm_l = nn.LayerNorm(dim)
+        self.norm_c = nn.LayerNorm(dim)
+        self.attn = ModulatedAttention(dim, heads, focal_levels, focal_window)
+        self.norm2 = nn.LayerNorm(dim)
+        hidden = mlp_ratio * dim
+        self.mlp = nn.Sequential(
+            OrderedDict(fc1=nn.Linear(dim, hidden), act=nn.GELU(), fc2=nn.Linear(hidden, dim))
+        )
+        self.drop_path = StochasticDepth(drop_path, mode="row")
+
+    def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
+        """latents, context: (B, L, C) on a grid of ``size`` (H, W). Returns the fused (B, L, C)."""
+        modulated = self.attn(self.norm_l(latents), self.norm_c(context), size)
+        fused = latents + self.drop_path(modulated)
+        return fused + self.drop_path(self.mlp(self.norm2(fused)))
+
+
+class EntryFusion(nn.Module):
+    """Fuses key, value and ID value of one block's memory, each with an MCA of its own."""
+
+    def __init__(self, key_dim: int, value_dim: int, **mca_options):
+        super().__init__()
+        self.key = ModulatedCrossAttention(key_dim, **mca_options)
+        self.value = ModulatedCrossAttention(value_dim, **mca_options)
+        self.id_value = ModulatedCrossAttention(value_dim, **mca_options)
+
+    def forward(self, new: Entry, old: Entry, size: tuple[int, int]) -> Entry:
+        """The new frame and the old dynamic frame -> the rewritten dynamic frame."""
+        value = self.value(new.value, old.value, size)
+        id_value = self.id_value(new.id_value, old.id_value, size)
+        return Entry(self.key(new.key, old.key, size), torch.cat([value, id_value], dim=-1))

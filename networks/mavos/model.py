@@ -1,0 +1,115 @@
+"""MAVOS: encoder, ID bank, E-LSTT and decoder behind the four verbs of ``VideoSegmenter``."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from networks.layers import to_tokens, upsample
+from networks.mavos.elstt import ELSTT
+from networks.mavos.memory import Memory, Policy, remember
+from networks.segmenter import Segmented, resize_mask
+
+STRIDE = 16  # pixels per token
+
+
+class IDBank(nn.Module):
+    """Turns a mask into ID embeddings, one per token: which identities cover the cell."""
+
+    def __init__(self, max_objects: int, dim: int, align_corners: bool):
+        super().__init__()
+        # With aligned corners cell centres lie on pixels 0, 16, 32, …: an odd kernel, centred there.
+        self.align_corners = align_corners
+        kernel = STRIDE + 1 if align_corners else STRIDE
+        padding = STRIDE // 2 if align_corners else 0
+        self.conv = nn.Conv2d(max_objects + 1, dim, kernel, stride=STRIDE, padding=padding)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, mask: Tensor, size: tuple[int, int]) -> Tensor:
+        """mask (B, 1 + N, H, W) of any size, N up to the bank's; size (h, w) of the token grid.
+
+        Returns (B, h * w, dim).
+        """
+        extra = 1 if self.align_corners else 0
+        pixels = tuple(STRIDE * (side - extra) + extra for side in size)
+        mask = resize_mask(mask, pixels, self.conv.weight.dtype)
+        # Channels of unused identities are zero: the products with them are not made.
+        weight = self.conv.weight[:, : mask.shape[1]]
+        embedding = F.conv2d(mask, weight, self.conv.bias, STRIDE, self.conv.padding)
+        return self.norm(to_tokens(embedding))
+
+
+class MAVOS(nn.Module):
+    """Segments one group of up to ``max_objects`` objects; see ``networks/wrappers.py`` for more."""
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        projector: nn.Module,
+        id_bank: IDBank,
+        elstt: ELSTT,
+        decoder: nn.Module,
+        *,
+        max_objects: int,
+        policy: Policy,
+        train_memory_gap: int,
+        test_memory_gap: int,
+        short_term_skip: int,
+    ):
+        super().__init__()
+        self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
+        self.elstt, self.decoder = elstt, decoder
+        self.max_objects, self.align_corners = max_objects, encoder.align_corners
+        self.policy, self.short_term_skip = policy, short_term_skip
+        self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) normalised RGB -> maps at strides 4, 8, 16, and 16 projected to the E-LSTT.
+
+        Raises ValueError for a size that breaks the encoder's rule.
+        """
+        extra = 1 if self.align_corners else 0
+        if any((side - extra) % STRIDE or side < STRIDE for side in image.shape[-2:]):
+            rule = "16 k + 1" if self.align_corners else "16 k"
+            raise ValueError(f"image sides must be {rule} pixels, got {tuple(image.shape[-2:])}")
+        *skips, deepest = self.encoder(image.contiguous(memory_format=torch.channels_last))
+        return [*skips, self.projector(deepest)]
+
+    def start(self, feats: list[Tensor], mask: Tensor) -> Memory:
+        """mask (B, 1 + N, H, W), any size, N up to ``max_objects``."""
+        entries = self._reference_entries(feats, mask)
+        return Memory(entries, (entries,), num_objects=mask.shape[1] - 1)
+
+    def segment(self, feats: list[Tensor], memory: Memory, size: tuple[int, int]) -> Segmented:
+        """Logits (B, 1 + N, H, W) at ``size``; the decoder's own size is that of ``feats[0]``."""
+        *skips, projected = feats
+        decoder_input, seen = self.elstt(
+            to_tokens(projected), projected.shape[-2:], memory.long_term, memory.short_term[0]
+        )
+        logits = self.decoder(decoder_input, skips)[:, : memory.num_objects + 1].contiguous()
+        return Segmented(upsample(logits, size, self.align_corners), feats, carry=seen)
+
+    def memorize(
+        self, out: Segmented, mask: Tensor, memory: Memory, new_objects: bool = False
+    ) -> Memory:
+        """Memory after the frame; with ``new_objects`` the frame becomes one more reference."""
+        size = out.feats[-1].shape[-2:]
+        if new_objects:
+            entries = self._reference_entries(out.feats, mask)
+        else:
+            entries = self.elstt.entries(out.carry, self.id_bank(mask, size))
+        return remember(
+            memory,
+            entries,
+            policy=self.policy,
+            fuse=self.elstt.fusions(size),
+            gap=self.train_memory_gap if self.training else self.test_memory_gap,
+            short_term_skip=self.short_term_skip,
+            num_objects=mask.shape[1] - 1,
+            is_reference=new_objects,
+        )
+
+    def _reference_entries(self, feats: list[Tensor], mask: Tensor):
+        size = feats[-1].shape[-2:]
+        id_embedding = self.id_bank(mask, size)
+        _, seen = self.elstt(to_tokens(feats[-1]), size, id_embedding=id_embedding)
+        return self.elstt.entries(seen, id_embedding)

@@ -1,0 +1,96 @@
+"""The contract between a method and everything that drives it: four verbs and what they exchange.
+
+Shapes: B videos in a batch, N objects so far (may grow), H x W pixels. Channel 0 of a mask or of
+logits is background, channel n is identity n.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IGNORE = 255  # label of pixels that belong to nothing, not even to the background
+
+
+class Segmented(NamedTuple):
+    """What ``segment`` says about one frame."""
+
+    logits: Tensor  # (B, 1 + N, H, W) at the size asked for; softmax over dim 1 is the probability
+    feats: Any  # what encode returned
+    carry: Any = None  # whatever the method wants to see again in memorize
+
+
+class VideoSegmenter(Protocol):
+    """All that the evaluation and training loops know about a method.
+
+    ``segment`` only reads the memory, only ``start`` and ``memorize`` make a new one. A mask may come
+    at any size; the method brings it to the size it needs (nearest neighbour).
+    """
+
+    max_objects: int  # identities that one memory can hold
+    align_corners: bool  # size rule of images: sides of 16 k + 1 (True) or 16 k (False) pixels
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) normalised RGB -> the method's features, batch first."""
+
+    def start(self, feats: list[Tensor], mask: Tensor) -> Any:
+        """Memory after the first annotated frame; mask (B, 1 + N, H, W), one-hot or soft."""
+
+    def segment(self, feats: list[Tensor], memory: Any, size: tuple[int, int]) -> Segmented:
+        """Logits of the frame at ``size`` (H, W)."""
+
+    def memorize(
+        self, out: Segmented, mask: Tensor, memory: Any, new_objects: bool = False
+    ) -> Any:
+        """Memory after a segmented frame, whose mask is now ``mask``; ``new_objects``: parts of that
+        mask were given, so the frame is one more reference."""
+
+
+def one_hot(labels: Tensor, num_objects: int, dtype: torch.dtype = torch.uint8) -> Tensor:
+    """Labels (B, H, W) in [0, num_objects] or IGNORE -> mask (B, 1 + num_objects, H, W).
+
+    A pixel with any other label is zero in every channel, background included.
+    """
+    ids = torch.arange(num_objects + 1, device=labels.device, dtype=labels.dtype)
+    return (labels[:, None] == ids[:, None, None]).to(dtype)
+
+
+def resize_mask(mask: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    """Mask (B, C, H, W) at ``size`` by nearest neighbour, as floating point ``dtype``."""
+    if mask.shape[-2:] != tuple(size):
+        mask = F.interpolate(mask, size=size, mode="nearest")
+    return mask.to(dtype)
+
+
+def hard_labels(logits: Tensor) -> Tensor:
+    """Label of the largest logit of each pixel: (B, 1 + N, H, W) -> (B, H, W) int64.
+
+    The same as argmax over channels, several times faster on a CPU; on a tie the lower label wins.
+    """
+    best, labels = logits[:, 0], torch.zeros_like(logits[:, 0], dtype=torch.int64)
+    for identity in range(1, logits.shape[1]):
+        labels.masked_fill_(logits[:, identity] > best, identity)
+        best = torch.maximum(best, logits[:, identity])
+    return labels
+
+
+class CopyPrevious(nn.Module):
+    """Repeats the last mask it was told: the smallest method, the baseline every other must beat."""
+
+    max_objects = 254
+    align_corners = False
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        return [image]
+
+    def start(self, feats: list[Tensor], mask: Tensor) -> Tensor:
+        return mask
+
+    def segment(self, feats: list[Tensor], memory: Tensor, size: tuple[int, int]) -> Segmented:
+        return Segmented((resize_mask(memory, size, torch.float32) + 1e-6).log(), feats)
+
+    def memorize(
+        self, out: Segmented, mask: Tensor, memory: Tensor, new_objects: bool = False
+    ) -> Tensor:
+        return mask

@@ -1,0 +1,173 @@
+"""Weights on disk: official key names there, ours in code, strict both ways."""
+
+import pickle
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from utils.errors import UserError
+
+# (on disk, in code), prefixes; the first match wins; {} is a block index.
+PREFIXES = (
+    ("encoder_projector.", "projector."),
+    ("patch_wise_id_bank.", "id_bank.conv."),
+    ("id_norm.", "id_bank.norm."),
+    ("LSTT.decoder_norms.0.gn.", "elstt.norm."),
+    ("long_term_memory_attention.{}.0.joint_modulation.", "elstt.blocks.{}.mca.key."),
+    ("long_term_memory_attention.{}.1.joint_modulation.", "elstt.blocks.{}.mca.value."),
+    ("long_term_memory_attention.{}.3.joint_modulation.", "elstt.blocks.{}.mca.id_value."),
+    ("LSTT.layers.{}.linear_QV.", "elstt.blocks.{}.to_key_value."),
+    ("LSTT.layers.{}.linear_U.", "elstt.blocks.{}.to_gate."),
+    ("LSTT.layers.{}.linear_ID_V.", "elstt.blocks.{}.to_id_value."),
+    ("LSTT.layers.{}.linear_ID_U.", "elstt.blocks.{}.to_id_gate."),
+    ("LSTT.layers.{}.long_term_attn.", "elstt.blocks.{}.long_term."),
+    ("LSTT.layers.{}.short_term_attn.", "elstt.blocks.{}.short_term."),
+    ("LSTT.layers.{}.self_attn.", "elstt.blocks.{}.self_propagation."),
+    ("LSTT.layers.{}.", "elstt.blocks.{}."),
+    # Swin: the original names on disk, torchvision's in code
+    ("encoder.patch_embed.proj.", "encoder.parts.0.0."),
+    ("encoder.patch_embed.norm.", "encoder.parts.0.2."),
+    *(
+        row
+        for i in range(3)
+        for row in (
+            (f"encoder.norm{i}.", f"encoder.norms.{i}."),
+            (f"encoder.layers.{i}.downsample.", f"encoder.parts.{2 * i + 2}."),
+            (f"encoder.layers.{i}.blocks.{{}}.mlp.fc1.", f"encoder.parts.{2 * i + 1}.{{}}.mlp.0."),
+            (f"encoder.layers.{i}.blocks.{{}}.mlp.fc2.", f"encoder.parts.{2 * i + 1}.{{}}.mlp.3."),
+            (f"encoder.layers.{i}.blocks.{{}}.norm", f"encoder.parts.{2 * i + 1}.{{}}.norm"),
+            (f"encoder.layers.{i}.blocks.{{}}.attn.", f"encoder.parts.{2 * i + 1}.{{}}.attn."),
+        )
+    ),
+)
+
+# What whole-image classifiers hold beyond the encoders: heads, and stages we do not use.
+CLASSIFIER_ONLY = (
+    "classifier.",  # MobileNetV2
+    "fc.",
+    "layer4.",  # ResNet-50
+    "head.",
+    "norm.",
+    "layers.2.downsample.",
+    "layers.3.",  # Swin
+)
+SWIN_OUTPUT_NORMS = ("encoder.norm0.", "encoder.norm1.", "encoder.norm2.")
+# Swin's shift masks are made from the image size; batch norm's counters are not used.
+DERIVED = (".attn_mask", ".num_batches_tracked")
+
+
+def _renamer(rows: Iterable[tuple[str, str]]):
+    table = [
+        (re.compile(re.escape(old).replace(r"\{\}", r"(\d+)")), new.replace("{}", r"\1"))
+        for old, new in rows
+    ]
+
+    def rename(key: str) -> str:
+        for pattern, new in table:
+            match = pattern.match(key)
+            if match:
+                return match.expand(new) + key[match.end() :]
+        return key
+
+    return rename
+
+
+to_code_name = _renamer(PREFIXES)
+to_disk_name = _renamer((code, disk) for disk, code in PREFIXES)
+
+
+def official_state_dict(model: nn.Module) -> dict[str, Tensor]:
+    """The weights of ``model`` under the released code's names and shapes."""
+    state = {to_disk_name(key): value for key, value in model.state_dict().items()}
+    for key, value in state.items():
+        if key.endswith("relative_position_index"):  # torchvision keeps the square table flat
+            side = round(value.numel() ** 0.5)
+            state[key] = value.view(side, side)
+    return state
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The weights in a file, under the names they have on disk.
+
+    Understands ``{'state_dict': …}``, ``{'model': …}``, a bare dictionary and ``module.`` prefixes.
+    Raises UserError for a file that is absent, damaged or something else.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"no checkpoint {path}; check the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        reason = str(error).strip().splitlines()
+        raise UserError(
+            f"cannot read {path} as a PyTorch checkpoint ({reason[0] if reason else 'it is cut short'}); "
+            "download or copy it again"
+        ) from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
+        raise UserError(f"{path} holds no weights: expected a dictionary of tensors, a 'state_dict' or a 'model'")
+    return {
+        key.removeprefix("module."): value
+        for key, value in content.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_weights(model: nn.Module, path: Path, may_miss: tuple[str, ...] = ()) -> list[str]:
+    """Load a checkpoint of the whole network; every key must match.
+
+    may_miss: prefixes, as on disk, of keys that the file may lack; the model keeps its own values
+    there (a DeAOT file has no ``long_term_memory_attention.``). Returns those keys.
+    Raises UserError with what is missing, unexpected or of another shape.
+    """
+    return _load(model, read_checkpoint(path), path, may_miss)
+
+
+def load_encoder(model: nn.Module, path: Path) -> None:
+    """Load ImageNet weights into ``model.encoder``: torchvision's files for MobileNetV2 and ResNet-50,
+    the original 22k file for Swin-Base. Classifier heads and unused stages are left out."""
+    state = {
+        f"encoder.{key}": value
+        for key, value in read_checkpoint(path).items()
+        if not key.startswith(CLASSIFIER_ONLY)
+    }
+    others = tuple(k for k in official_state_dict(model) if not k.startswith("encoder."))
+    _load(model, state, path, may_miss=(*others, *SWIN_OUTPUT_NORMS))
+
+
+def _load(
+    model: nn.Module, state: dict[str, Tensor], path: Path, may_miss: tuple[str, ...]
+) -> list[str]:
+    wanted = official_state_dict(model)
+    state = {k: v for k, v in state.items() if k in wanted or not k.endswith(DERIVED)}
+    absent = [k for k in wanted if k not in state and not k.endswith(DERIVED)]
+    missing = [k for k in absent if not k.startswith(may_miss)]
+    problems = {
+        "missing": missing,
+        "unexpected": [k for k in state if k not in wanted],
+        "of another shape": [
+            f"{k} {tuple(v.shape)}, expected {tuple(wanted[k].shape)}"
+            for k, v in state.items()
+            if k in wanted and v.shape != wanted[k].shape
+        ],
+    }
+    if any(problems.values()):
+        listed = "; ".join(
+            f"{len(keys)} {what}: {', '.join(keys[:5])}{', …' if len(keys) > 5 else ''}"
+            for what, keys in problems.items()
+            if keys
+        )
+        raise UserError(
+            f"checkpoint {path} does not fit the model ({listed}); "
+            "check that --model and the checkpoint belong together"
+        )
+    ours = model.state_dict()
+    renamed = {to_code_name(k): v for k, v in state.items()}
+    model.load_state_dict(
+        {k: v.view(ours[k].shape) for k, v in renamed.items() if k in ours}, strict=False
+    )
+    return absent
