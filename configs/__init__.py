@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from configs.models import MODELS
-from configs.overrides import override, unknown
+from configs.overrides import override
 from configs.schema import Config
 from configs.stages import STAGES
+from utils.errors import unknown_name
 
 
 def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) -> Config:
@@ -14,9 +15,9 @@ def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) 
     Raises UserError for an unknown name, field or value.
     """
     if model not in MODELS:
-        raise unknown("model", model, list(MODELS))
+        raise unknown_name("model", model, list(MODELS))
     if stage not in STAGES:
-        raise unknown("stage", stage, list(STAGES))
+        raise unknown_name("stage", stage, list(STAGES))
     cfg = Config(name=model, stage=stage, model=MODELS[model])
     for assignment in overrides:
         cfg = override(cfg, assignment)

@@ -1,21 +1,13 @@
 """``section.field=value`` on the command line, and configs as plain dictionaries in files."""
 
 import ast
-import difflib
 from dataclasses import fields, is_dataclass, replace
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from utils.errors import UserError
+from utils.errors import UserError, unknown_name
 
 T = TypeVar("T")
-
-
-def unknown(what: str, got: str, choices) -> UserError:
-    """The error for a name that is not among ``choices``, with the nearest ones first."""
-    near = difflib.get_close_matches(got, choices, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return UserError(f"unknown {what} {got!r}; {hint}choose from {', '.join(choices)}")
 
 
 def override(cfg: T, assignment: str, path: str = "") -> T:
@@ -26,7 +18,7 @@ def override(cfg: T, assignment: str, path: str = "") -> T:
     head, _, rest = name.partition(".")
     names = [f.name for f in fields(cfg)]
     if head not in names:
-        raise unknown("config field", path + head, [path + n for n in names])
+        raise unknown_name("config field", path + head, [path + n for n in names])
     old = getattr(cfg, head)
     if is_dataclass(old):
         if not rest:
@@ -64,5 +56,3 @@ def parse(text: str, hint: Any) -> Any:
 
 def _describe(hint: Any) -> str:
     return getattr(hint, "__name__", None) if isinstance(hint, type) else str(hint)
-
-

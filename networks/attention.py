@@ -1,6 +1,7 @@
 """Attention over a whole memory and within a local window, for values wider than keys.
 
-Shapes: B batch, L = H * W tokens of the current frame, M tokens of memory, K key width, V value width.
+Shapes: B batch, L = H * W tokens of the current frame, M tokens of memory, K key width, V value
+width.
 """
 
 import torch
@@ -30,7 +31,7 @@ def local_attention(
     bias: Tensor,
     size: tuple[int, int],
     window: int,
-    rows: int = 2,
+    rows: int = 4,
 ) -> Tensor:
     """Softmax attention of each cell to the ``window`` x ``window`` cells around it.
 

@@ -25,7 +25,7 @@ def upsample(x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
 
 
 class DepthwiseConv(nn.Module):
-    """Depthwise convolution over tokens (B, L, C) laid out on a grid; in training with channel dropout."""
+    """Depthwise convolution of tokens (B, L, C) on their grid; in training with channel dropout."""
 
     def __init__(self, dim: int, kernel: int = 5, dropout: float = 0.1):
         super().__init__()

@@ -24,8 +24,8 @@ class Segmented(NamedTuple):
 class VideoSegmenter(Protocol):
     """All that the evaluation and training loops know about a method.
 
-    ``segment`` only reads the memory, only ``start`` and ``memorize`` make a new one. A mask may come
-    at any size; the method brings it to the size it needs (nearest neighbour).
+    ``segment`` only reads the memory, only ``start`` and ``memorize`` make a new one. A mask may
+    come at any size; the method brings it to the size it needs (nearest neighbour).
     """
 
     max_objects: int  # identities that one memory can hold
@@ -40,11 +40,11 @@ class VideoSegmenter(Protocol):
     def segment(self, feats: list[Tensor], memory: Any, size: tuple[int, int]) -> Segmented:
         """Logits of the frame at ``size`` (H, W)."""
 
-    def memorize(
-        self, out: Segmented, mask: Tensor, memory: Any, new_objects: bool = False
-    ) -> Any:
-        """Memory after a segmented frame, whose mask is now ``mask``; ``new_objects``: parts of that
-        mask were given, so the frame is one more reference."""
+    def memorize(self, out: Segmented, mask: Tensor, memory: Any, new_objects: bool = False) -> Any:
+        """Memory after a segmented frame, whose mask is now ``mask``.
+
+        new_objects: parts of that mask were given, so the frame is one more reference.
+        """
 
 
 def one_hot(labels: Tensor, num_objects: int, dtype: torch.dtype = torch.uint8) -> Tensor:
@@ -76,7 +76,7 @@ def hard_labels(logits: Tensor) -> Tensor:
 
 
 class CopyPrevious(nn.Module):
-    """Repeats the last mask it was told: the smallest method, the baseline every other must beat."""
+    """Repeats the last mask it was told: the smallest method, the one every other must beat."""
 
     max_objects = 254
     align_corners = False

@@ -100,16 +100,17 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = str(error).strip().splitlines()
+        reason = (str(error).strip() or "it is cut short").splitlines()[0]
         raise UserError(
-            f"cannot read {path} as a PyTorch checkpoint ({reason[0] if reason else 'it is cut short'}); "
-            "download or copy it again"
+            f"cannot read {path} as a PyTorch checkpoint ({reason}); download or copy it again"
         ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise UserError(f"{path} holds no weights: expected a dictionary of tensors, a 'state_dict' or a 'model'")
+        raise UserError(
+            f"{path} holds no weights: expected tensors by name, a 'state_dict' or a 'model'"
+        )
     return {
         key.removeprefix("module."): value
         for key, value in content.items()
@@ -128,8 +129,11 @@ def load_weights(model: nn.Module, path: Path, may_miss: tuple[str, ...] = ()) -
 
 
 def load_encoder(model: nn.Module, path: Path) -> None:
-    """Load ImageNet weights into ``model.encoder``: torchvision's files for MobileNetV2 and ResNet-50,
-    the original 22k file for Swin-Base. Classifier heads and unused stages are left out."""
+    """Load ImageNet weights into ``model.encoder``.
+
+    Understands torchvision's files for MobileNetV2 and ResNet-50 and the original 22k file for
+    Swin-Base. Classifier heads and unused stages are left out.
+    """
     state = {
         f"encoder.{key}": value
         for key, value in read_checkpoint(path).items()

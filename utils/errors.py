@@ -1,6 +1,21 @@
-"""The one exception that means "the user can mend this"."""
+"""The exceptions that mean "the user can mend this"."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
     """A mistake in input, options or files: its message names the file or option, what was expected
     and what to do. ``main`` prints it without a traceback and exits with status 2."""
+
+
+class OutputError(UserError):
+    """Results cannot be written: a full disk, no permission. Going on is of no use."""
+
+
+def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not among ``known``, with the nearest ones."""
+    known = list(known)
+    near = difflib.get_close_matches(got.lower(), known, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return UserError(f"unknown {what} {got!r}; {hint}choose from {', '.join(known)}")

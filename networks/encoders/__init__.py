@@ -1,5 +1,5 @@
-"""Image encoders. Each states ``channels`` (of its maps at strides 4, 8, 16, 16) and ``align_corners``
-(image sides of 16 k + 1 pixels) and takes the norm layer its convolutions use."""
+"""Image encoders. Each states ``channels`` (of its maps at strides 4, 8, 16, 16) and
+``align_corners`` (image sides of 16 k + 1 pixels) and takes the norm layer of its convolutions."""
 
 from functools import partial
 
@@ -12,12 +12,12 @@ from networks.encoders.swin import SwinBase
 
 ENCODERS = {
     "mobilenetv2": MobileNetV2,
-    "mobilenetv2_nano": partial(MobileNetV2, width=0.35, dilated_stage=False),
+    "mobilenetv2_nano": partial(MobileNetV2, width=0.35, dilated=False),
     "resnet50": ResNet50,
     "swin_base": SwinBase,
 }
 
 
 def build_encoder(name: str, frozen_bn: bool) -> nn.Module:
-    """The encoder ``name``; ``frozen_bn`` keeps batch statistics and their affine fixed for good."""
+    """The encoder ``name``; ``frozen_bn`` keeps batch statistics and their affine as they are."""
     return ENCODERS[name](norm_layer=FrozenBatchNorm2d if frozen_bn else nn.BatchNorm2d)

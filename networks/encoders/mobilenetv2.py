@@ -13,13 +13,13 @@ class MobileNetV2(nn.Module):
 
     align_corners = True
 
-    def __init__(self, norm_layer: type[nn.Module], width: float = 1.0, dilated_stage: bool = True):
-        """width: channel multiplier. dilated_stage False drops blocks 14 to 18, most of the weights,
+    def __init__(self, norm_layer: type[nn.Module], width: float = 1.0, dilated: bool = True):
+        """width: channel multiplier. dilated: False drops blocks 14 to 18, most of the weights,
         and gives the map at stride 16 twice."""
         super().__init__()
         features = mobilenet_v2(width_mult=width, norm_layer=norm_layer).features
         stages = [features[i].out_channels for i in STAGES]
-        if dilated_stage:
+        if dilated:
             features[14].conv[1][0].stride = (1, 1)
             for block in features[15:18]:
                 _dilate(block)

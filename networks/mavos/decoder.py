@@ -29,7 +29,7 @@ class FPNDecoder(nn.Module):
         num_ids: int,
         align_corners: bool,
     ):
-        """in_dim: E-LSTT output; skip_channels: of the maps at strides 4, 8, 16; num_ids: with background."""
+        """in_dim: of the E-LSTT; skip_channels: at strides 4, 8, 16; num_ids: with background."""
         super().__init__()
         self.align_corners = align_corners
         self.conv_in = ConvGN(in_dim, dim, kernel=1)
@@ -43,7 +43,7 @@ class FPNDecoder(nn.Module):
         self.conv_out = nn.Conv2d(dim // 2, num_ids, kernel_size=1)
 
     def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
-        """x (B, in_dim, h, w) at stride 16; skips at strides 4, 8, 16. Returns (B, num_ids, 4h, 4w)."""
+        """x (B, in_dim, h, w); skips at strides 4, 8, 16. Returns (B, num_ids, …) at stride 4."""
         skip_4x, skip_8x, skip_16x = skips
         x = F.relu(self.conv_in(x))
         x = F.relu(self.conv_16x(self.adapter_16x(skip_16x) + x))

@@ -57,10 +57,11 @@ class ELSTTBlock(nn.Module):
         short_term: Entry | None = None,
         id_embedding: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Seen]:
-        """visual, identity (B, L, C), identity None in the first block -> both updated, and ``Seen``.
+        """visual, identity (B, L, C) -> both updated, and what was seen; the first block gets no
+        identity.
 
-        Reads the given memories; a reference frame comes with its ID embedding (B, L, C) instead and
-        attends to itself.
+        Reads the given memories; a reference frame comes with its ID embedding (B, L, C) instead
+        and attends to itself.
         """
         normed = self.norm1(visual)
         key, value = self.to_key_value(normed).split(self.split, dim=-1)

@@ -1,4 +1,4 @@
-"""Modulated cross-attention (MCA), paper section 3.2: folds a new frame into the dynamic memory frame.
+"""Modulated cross-attention (MCA), paper section 3.2: folds a new frame into the dynamic one.
 
 Shapes: B batch, L = H * W tokens, C channels of what is fused (a key, a value or an ID value).
 """
@@ -60,7 +60,7 @@ class ModulatedAttention(nn.Module):
 
 
 class ModulatedCrossAttention(nn.Module):
-    """One transformer layer: ``latents`` (the new frame) query ``context`` (the old memory frame)."""
+    """One transformer layer: ``latents`` (new frame) query ``context`` (old dynamic frame)."""
 
     def __init__(
         self,

@@ -16,7 +16,9 @@ class Entry(NamedTuple):
     """What one E-LSTT block remembers of one or more frames, as tokens."""
 
     key: Tensor  # (B, n L, C / 2)
-    values: Tensor  # (B, n L, 4 C): value, then ID value; side by side, so that one product reads both
+    values: (
+        Tensor  # (B, n L, 4 C): value, then ID value; side by side, so that one product reads both
+    )
 
     @property
     def value(self) -> Tensor:
@@ -42,7 +44,9 @@ class Memory:
     """Everything MAVOS knows about one video or object group; nothing of it lives in a module."""
 
     long_term: tuple[Entry, ...]  # one per block; newest tokens first, the reference frame last
-    short_term: tuple[tuple[Entry, ...], ...]  # last written frames, oldest first; one Entry per block
+    short_term: tuple[
+        tuple[Entry, ...], ...
+    ]  # last written frames, oldest first; one Entry per block
     num_objects: int  # identities in use
     frame: int = 0  # frames memorised after the first
     updated_at: int = 0  # value of `frame` at the last long-term update
@@ -117,8 +121,8 @@ def remember(
     """Memory after one more frame.
 
     seen: the frame's entry of each block. fuse: each block's fusion. gap: frames between long-term
-    updates. short_term_skip: the short-term memory read is the frame that long ago. is_reference: the
-    frame was annotated, which forces a long-term update and starts the short-term memory anew.
+    updates. short_term_skip: the short-term memory read is the frame that long ago. is_reference:
+    the frame was annotated, which forces a long-term update and starts the short-term memory anew.
     """
     frame = memory.frame + 1
     kept = () if is_reference else memory.short_term

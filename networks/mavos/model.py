@@ -17,7 +17,7 @@ class IDBank(nn.Module):
 
     def __init__(self, max_objects: int, dim: int, align_corners: bool):
         super().__init__()
-        # With aligned corners cell centres lie on pixels 0, 16, 32, …: an odd kernel, centred there.
+        # With aligned corners cells are centred on pixels 0, 16, 32, …, and so is the kernel.
         self.align_corners = align_corners
         kernel = STRIDE + 1 if align_corners else STRIDE
         padding = STRIDE // 2 if align_corners else 0
@@ -39,7 +39,7 @@ class IDBank(nn.Module):
 
 
 class MAVOS(nn.Module):
-    """Segments one group of up to ``max_objects`` objects; see ``networks/wrappers.py`` for more."""
+    """Segments up to ``max_objects`` objects; ``networks/wrappers.py`` takes it further."""
 
     def __init__(
         self,

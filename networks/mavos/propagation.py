@@ -1,4 +1,4 @@
-"""Gated propagation, the attention of the E-LSTT blocks: long-term, short-term and within the frame.
+"""Gated propagation, the attention of the E-LSTT blocks: long-term, short-term and self.
 
 Shapes: B batch, L = H * W tokens of the current frame, M tokens of long-term memory.
 """

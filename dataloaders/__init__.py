@@ -1,0 +1,169 @@
+"""The datasets that can be evaluated by name: where each lies, and the function that lists it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from dataloaders.eval_videos import (
+    GENERIC_FOLDERS,
+    list_davis,
+    list_generic,
+    list_longvideo,
+    list_lvos,
+    list_mose,
+    list_youtubevos,
+)
+from dataloaders.types import Video
+from utils.errors import UserError, unknown_name
+
+
+@dataclass(frozen=True)
+class EvalDataset:
+    """What ``list_videos`` knows of one dataset."""
+
+    list_split: Callable[[Path, str], list[Video]]  # (root of the dataset, split)
+    folders: tuple[str, ...]  # names its root may have under the data root, best first
+    marks: tuple[str, ...]  # a folder is its root if one of these lies in it
+    splits: tuple[str, ...]  # the default first
+    layout: str  # tree for messages
+    aliases: tuple[str, ...] = ()
+    stage: str = "pre_ytb_dav"  # training stage whose weights the paper evaluates here
+    zip_top: str = ""  # folder that servers want everything in the archive to lie under
+
+
+_DAVIS_SPLITS = ("val", "train", "val_full", "train_full")
+_DAVIS_LAYOUT = """\
+  ImageSets/{year}/val.txt
+  JPEGImages/480p/<video>/00000.jpg       (Full-Resolution/ for splits ending in _full)
+  Annotations/480p/<video>/00000.png"""
+_YOUTUBEVOS_LAYOUT = """\
+  valid/meta.json
+  valid/JPEGImages/<video>/00000.jpg
+  valid/Annotations/<video>/00000.png
+  valid_all_frames/JPEGImages/<video>/    (split val_all_frames)"""
+_LVOS_LAYOUT = """\
+  val/val_meta.json                       (or valid/valid_meta.json; test/test_meta.json)
+  val/JPEGImages/<video>/00000001.jpg
+  val/Annotations/<video>/00000001.png"""
+
+EVAL_DATASETS: dict[str, EvalDataset] = {
+    "davis2016": EvalDataset(
+        partial(list_davis, year=2016),
+        folders=("DAVIS2016", "DAVIS16", "DAVIS-2016", "DAVIS/2016", "DAVIS"),
+        marks=("JPEGImages/480p", "JPEGImages/Full-Resolution"),
+        splits=_DAVIS_SPLITS,
+        layout=_DAVIS_LAYOUT.format(year=2016),
+        aliases=("davis16",),
+    ),
+    "davis2017": EvalDataset(
+        partial(list_davis, year=2017),
+        folders=("DAVIS2017", "DAVIS17", "DAVIS-2017", "DAVIS/2017", "DAVIS"),
+        marks=("JPEGImages/480p", "JPEGImages/Full-Resolution"),
+        splits=(*_DAVIS_SPLITS, "test-dev", "test-dev_full"),
+        layout=_DAVIS_LAYOUT.format(year=2017),
+        aliases=("davis17", "davis"),
+    ),
+    "youtubevos2018": EvalDataset(
+        list_youtubevos,
+        folders=("YTB/2018", "YouTubeVOS/2018", "YouTubeVOS2018", "YouTube-VOS/2018", "YouTubeVOS"),
+        marks=("valid", "valid_all_frames"),
+        splits=("val", "val_all_frames"),
+        layout=_YOUTUBEVOS_LAYOUT,
+        aliases=("youtubevos18", "ytvos2018"),
+        zip_top="Annotations",
+    ),
+    "youtubevos2019": EvalDataset(
+        list_youtubevos,
+        folders=("YTB/2019", "YouTubeVOS/2019", "YouTubeVOS2019", "YouTube-VOS/2019", "YouTubeVOS"),
+        marks=("valid", "valid_all_frames"),
+        splits=("val", "val_all_frames"),
+        layout=_YOUTUBEVOS_LAYOUT,
+        aliases=("youtubevos19", "ytvos2019"),
+        zip_top="Annotations",
+    ),
+    "lvos": EvalDataset(
+        list_lvos,
+        folders=("LVOS", "LVOS_V1", "LVOSv1", "LVOS1"),
+        marks=("valid", "val", "test"),
+        splits=("val", "test"),
+        layout=_LVOS_LAYOUT,
+        aliases=("lvos_v1", "lvosv1"),
+        stage="pre_ytb_dav_long_lvos",
+    ),
+    "lvos_v2": EvalDataset(
+        list_lvos,
+        folders=("LVOS_V2", "LVOS_v2", "LVOSv2", "LVOSV2", "LVOS2"),
+        marks=("valid", "val", "test"),
+        splits=("val", "test"),
+        layout=_LVOS_LAYOUT,
+        aliases=("lvosv2", "lvos2"),
+        stage="pre_ytb_dav_long_lvos",
+    ),
+    "longvideo": EvalDataset(
+        list_longvideo,
+        folders=("LongVideo", "LongVideos", "long_videos", "long_video_set", "LTV"),
+        marks=("JPEGImages", "x1", "x3", "long_video", "long_video_x3"),
+        splits=("x1", "x3", "val"),
+        layout="""\
+  val.txt                                 (or ImageSets/val.txt, or neither)
+  JPEGImages/<video>/00000.jpg            (split x3: x3/JPEGImages)
+  Annotations/<video>/00000.png           (split x3: x3/Annotations)""",
+        aliases=("ltv", "long_videos"),
+        stage="pre_ytb_dav_long",
+    ),
+    "mose": EvalDataset(
+        list_mose,
+        folders=("MOSE", "MOSEv1", "mose"),
+        marks=("valid",),
+        splits=("val",),
+        layout="""\
+  valid/JPEGImages/<video>/00000.jpg
+  valid/Annotations/<video>/00000.png""",
+    ),
+    "generic": EvalDataset(
+        list_generic,
+        folders=("generic",),
+        marks=tuple(frames for frames, _ in GENERIC_FOLDERS),
+        splits=("all",),
+        layout="""\
+  JPEGImages/<video>/00000.jpg            (or images/ and masks/, or frames/ and masks/)
+  Annotations/<video>/00000.png           (a mask for one frame or more)""",
+    ),
+}
+
+
+def list_videos(dataset: str, split: str | None, data_root: Path) -> list[Video]:
+    """Videos of a dataset of ``EVAL_DATASETS`` (or an alias); ``None`` is its default split.
+
+    The dataset is looked for in its usual folders under ``data_root``, then in ``data_root``
+    itself. Raises UserError for an unknown name or split, and if the data is not there. A fault of
+    a single video does not stop the listing: reading that video raises it.
+    """
+    name, found = find_dataset(dataset)
+    if split is None:
+        split = found.splits[0]
+    elif split not in found.splits:
+        raise unknown_name(f"split of {name}", split, found.splits)
+    return found.list_split(_find_root(name, found, data_root), split)
+
+
+def find_dataset(dataset: str) -> tuple[str, EvalDataset]:
+    """Name and entry of a dataset, given its name or an alias in any case."""
+    wanted = dataset.lower()
+    for name, entry in EVAL_DATASETS.items():
+        if wanted == name or wanted in entry.aliases:
+            return name, entry
+    raise unknown_name("dataset", dataset, EVAL_DATASETS)
+
+
+def _find_root(name: str, dataset: EvalDataset, data_root: Path) -> Path:
+    """The folder that holds the dataset."""
+    candidates = [*(data_root / folder for folder in dataset.folders), data_root]
+    for folder in candidates:
+        if any((folder / mark).is_dir() for mark in dataset.marks):
+            return folder
+    raise UserError(
+        f"{name} was not found. Looked at {', '.join(map(str, candidates))}. "
+        f"Expected in one of them:\n{dataset.layout}"
+    )

@@ -1,0 +1,95 @@
+"""What passes between the stages: a video on disk, a frame in memory, the numbering of objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+IGNORE = 255  # mask value of void pixels: neither object nor background
+
+
+def numbered_frame_name(index: int) -> str:
+    """Name of frame ``index`` (from 0) of a video file, which has no names of its own."""
+    return f"{index:05d}"
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video to segment: where its frames are, and which masks the model is given.
+
+    Either ``frames`` or ``file`` is set. A video whose listing found a fault carries it in
+    ``error``; ``VideoReader`` raises it, so that one bad video does not stop the others.
+    """
+
+    name: str  # also the sub-folder of its results
+    frames: tuple[Path, ...] = ()  # image files in time order; empty for a video file
+    masks: Mapping[str, Path] = field(default_factory=dict)  # frame name -> mask file given there
+    given: Mapping[str, frozenset[int]] | None = None  # ids used of each mask; None: every id
+    given_source: str = ""  # the file and key that name those ids, for messages
+    file: Path | None = None  # a video file instead of frames
+    length: int = 0  # number of frames; announced, not counted, for a video file
+    sparse: frozenset[str] | None = None  # frames a sparse submission keeps; None: all
+    single_object: bool = False  # every object is taken for one, identity 1 (DAVIS-2016)
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.frames:
+            object.__setattr__(self, "length", len(self.frames))
+
+    def frame_names(self) -> list[str]:
+        """File stems, or "00000", "00001", ... for a video file."""
+        if self.file is None:
+            return [path.stem for path in self.frames]
+        return [numbered_frame_name(index) for index in range(self.length)]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame, ready for a network."""
+
+    name: str  # file stem, e.g. "00042"
+    image: Tensor | list[Tensor]  # (3, H, W) float32, normalised; a list if several scales
+    size: tuple[int, int]  # (H0, W0) of the picture on disk, upright
+    mask: Tensor | None  # (H0, W0) uint8 identities given here, 0 nothing, 255 ignore; mostly None
+
+
+class IdMap:
+    """Object ids in files <-> identities 1..N, in order of first appearance.
+
+    Ids are 1 to 254, so identities are too. Identities never change once given, hence a writer
+    may restore old labels while the reader meets new objects.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []  # ids[n - 1] is the object id of identity n
+
+    def to_identities(self, labels: np.ndarray) -> np.ndarray:
+        """(H, W) uint8 object ids -> (H, W) uint8 identities; 0 and 255 stay.
+
+        Ids not met before get the next identities, in ascending order.
+        """
+        new = (int(i) for i in np.unique(labels) if i not in (0, IGNORE))
+        self.ids.extend(i for i in new if i not in self.ids)
+        table = _table_of_void()
+        table[self.ids] = np.arange(1, len(self.ids) + 1)
+        return table[labels]
+
+    def restore(self, labels: np.ndarray) -> np.ndarray:
+        """Identities 0..N (any shape, any integer type), or 255 -> object ids, uint8.
+
+        Raises IndexError on an identity that was never given.
+        """
+        table = _table_of_void()
+        table[1 : len(self.ids) + 1] = self.ids
+        if ((labels > len(self.ids)) & (labels != IGNORE)).any():
+            raise IndexError(f"labels up to {labels.max()}, but only {len(self.ids)} identities")
+        return table[labels]
+
+
+def _table_of_void() -> np.ndarray:
+    """Lookup table (256,) uint8 that keeps 255 and maps all else to 0, until it is filled."""
+    table = np.zeros(256, np.uint8)
+    table[IGNORE] = IGNORE
+    return table

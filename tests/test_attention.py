@@ -1,0 +1,57 @@
+"""Attention over strips and chunks equals attention over the dense matrix."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from networks import attention
+from networks.attention import global_attention, local_attention
+
+
+def dense_local_attention(query, key, value, bias, size, window) -> Tensor:
+    """The same numbers the slow way: one score per pair of cells, outside the window -inf."""
+    height, width = size
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    dy = y.flatten()[None] - y.flatten()[:, None] + window // 2
+    dx = x.flatten()[None] - x.flatten()[:, None] + window // 2
+    inside = (dy >= 0) & (dy < window) & (dx >= 0) & (dx < window)
+    offset = (dy * window + dx).clamp(0, window * window - 1)
+    scores = query @ key.transpose(1, 2) + bias.gather(2, offset.expand(len(query), -1, -1))
+    return scores.masked_fill(~inside, -torch.inf).softmax(-1) @ value
+
+
+def make(size, window, batch=2, keys=3, values=5, **kwargs):
+    tokens = size[0] * size[1]
+    torch.manual_seed(0)
+    return [
+        torch.randn(batch, tokens, channels, **kwargs)
+        for channels in (keys, keys, values, window * window)
+    ]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 7), (9, 4), (13, 3)])
+@pytest.mark.parametrize("window", [1, 3, 7])
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_strips_equal_dense(size, window, rows):
+    inputs = make(size, window)
+    ours = local_attention(*inputs, size, window, rows=rows)
+    torch.testing.assert_close(ours, dense_local_attention(*inputs, size, window))
+
+
+def test_local_attention_gradients():
+    inputs = make((3, 4), 3, batch=1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *x: local_attention(*x, (3, 4), 3, rows=2), inputs)
+
+
+def test_local_attention_inputs_are_left_alone():
+    inputs = make((4, 4), 3)
+    before = [x.clone() for x in inputs]
+    local_attention(*inputs, (4, 4), 3)
+    assert all(torch.equal(a, b) for a, b in zip(inputs, before, strict=True))
+
+
+def test_chunks_equal_whole(monkeypatch):
+    query, key, value = torch.randn(2, 70, 4), torch.randn(2, 90, 4), torch.randn(2, 90, 6)
+    whole = (query @ key.transpose(1, 2)).softmax(-1) @ value
+    monkeypatch.setattr(attention, "SCORES_PER_CHUNK", 1)  # the smallest chunks: 32 queries
+    torch.testing.assert_close(global_attention(query, key, value), whole)

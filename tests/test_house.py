@@ -1,0 +1,115 @@
+"""Rules of the house that no other test would notice being broken."""
+
+import ast
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import setuptools
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("configs", "networks", "dataloaders", "tools", "utils")
+
+
+def _modules() -> Iterator[Path]:
+    return (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+
+
+def test_data_folders_are_not_installed(tmp_path, monkeypatch):
+    for name in (*PACKAGES, "networks/mavos", "datasets", "datasets/DAVIS", "tests", "results"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "__init__.py").touch()
+    (tmp_path / "pretrain_models").mkdir()
+    asked = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **options: asked.update(options))
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(ROOT / "setup.py"))
+    assert sorted(asked["packages"]) == sorted((*PACKAGES, "networks.mavos"))
+
+
+def test_make_help_lists_every_target():
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    done = subprocess.run(["make", "-C", ROOT, "help"], capture_output=True, text=True, check=True)
+    listed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("make ")}
+    assert {"help", "test", "lint", "clean"} <= listed
+
+
+def _offences(path: Path) -> Iterator[str]:
+    in_tools = path.relative_to(ROOT).parts[0] == "tools"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+        match node:
+            case ast.Call(func=ast.Name(id="exit" | "quit")):
+                yield f"{where} exit()"
+            case ast.Call(func=ast.Name(id="print")) if not in_tools:
+                yield f"{where} print() outside tools/"
+            case ast.Attribute(value=ast.Name(id="sys"), attr="exit") if not in_tools:
+                yield f"{where} sys.exit outside tools/"
+            case ast.Attribute(value=ast.Name(id="sys"), attr="path"):
+                yield f"{where} sys.path"
+            case ast.ExceptHandler(type=None | ast.Name(id="Exception" | "BaseException")):
+                yield f"{where} broad except"
+
+
+def test_sources_do_not_exit_print_edit_the_path_or_swallow_errors():
+    assert [offence for path in _modules() for offence in _offences(path)] == []
+
+
+# What an import must leave alone. Third-party packages come first: what they do is not ours.
+IMPORT_ALL = """
+import importlib, json, logging, os, random, signal, sys
+import cv2, numpy, torch, torch.distributed, torchvision
+
+def state():
+    return {
+        "torch seed": torch.initial_seed(),
+        "torch generator": torch.get_rng_state().tolist(),
+        "random": repr(random.getstate()),
+        "numpy": repr(numpy.random.get_state()),
+        "torch threads": torch.get_num_threads(),
+        "OpenCV threads": cv2.getNumThreads(),
+        "gradients": torch.is_grad_enabled(),
+        "matmul precision": torch.get_float32_matmul_precision(),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "CUDA used": torch.cuda.is_initialized(),
+        "dtype": str(torch.get_default_dtype()),
+        "path": sys.path[:],
+        "recursion": sys.getrecursionlimit(),
+        "log handlers": repr(logging.getLogger().handlers),
+        "Ctrl-C": repr(signal.getsignal(signal.SIGINT)),
+        "environment": dict(os.environ),
+        "folder": os.getcwd(),
+        "files": os.listdir(),
+    }
+
+before, changed = state(), {}
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    after = state()
+    changed |= {name: what for what in after if after[what] != before[what]}
+    before = after
+print(json.dumps(changed))
+"""
+
+
+def test_importing_does_nothing(tmp_path):
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in _modules()
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *names],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {}

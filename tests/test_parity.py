@@ -1,0 +1,180 @@
+"""The published model: our outputs equal those recorded from the reference implementation.
+
+Run with ``-s`` to see the worst difference of every case.
+"""
+
+import cv2
+import numpy as np
+import parity
+import pytest
+import torch
+from parity import LOGITS, Case, assert_close, check_memory, read_case, worst
+from shared_data import FIXTURES, shared
+from torch import Tensor
+
+from dataloaders.resize import network_sizes, to_input
+from networks.mavos.model import MAVOS
+from networks.segmenter import hard_labels, one_hot
+from networks.wrappers import ObjectGroups
+
+SAME_SIZE = ["mavos_mobilenetv2", "r50_mavos", "swinb_mavos"]
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """checkpoints(case): its weights as a file of the released code, made once per network."""
+    folder, made = tmp_path_factory.mktemp("weights"), {}
+
+    def get(case: Case):
+        key = case.manifest["weights"]["sha256"]
+        if key not in made:
+            made[key] = parity.save_seeded_checkpoint(case.manifest, folder / f"{key}.pth")
+        return made[key]
+
+    return get
+
+
+def build(case: Case, checkpoints) -> MAVOS:
+    gap, skip = case.video["long_term_gap"], case.video["short_term_skip"]
+    overrides = (f"model.test_memory_gap={gap}", f"model.short_term_skip={skip}")
+    return parity.seeded_model(case.manifest, checkpoints(case), *overrides)
+
+
+def report(case: Case, **differences: float) -> None:
+    print(f"\n{case.name}: " + ", ".join(f"{k} {v:.1e}" for k, v in differences.items()))
+
+
+@pytest.mark.parametrize("name", SAME_SIZE)
+@torch.inference_mode()
+def test_given_masks(name: str, checkpoints):
+    """Masks of every frame are given: logits, encoder maps, block outputs and memory agree."""
+    case = read_case(FIXTURES / "parity" / name)
+    model, num_objects = build(case, checkpoints), case.video["obj_num"]
+    expected, blocks, differences = case.expected, {}, {"logits": 0.0, "maps": 0.0, "memory": 0.0}
+    for index, block in enumerate(model.elstt.blocks):
+        block.register_forward_hook(lambda _, __, out, i=index: blocks.update({i: out[:2]}))
+
+    memory = model.start(model.encode(case.image(0)), one_hot(case.labels(0), num_objects))
+    differences["memory"] = check_memory(case, memory.long_term, "ref_memory")
+    for t in range(1, len(case.inputs["frames"])):
+        feats = model.encode(case.image(t))
+        out = model.segment(feats, memory, feats[0].shape[-2:])
+        if f"logits_t{t}" in expected:
+            wanted = expected[f"logits_t{t}"]
+            assert (
+                wanted[num_objects + 1 :] == -1e10
+            ).all()  # unused identities; ours are left out
+            assert_close(out.logits[0], wanted[: num_objects + 1], f"logits of frame {t}", **LOGITS)
+            difference = worst(out.logits[0], wanted[: num_objects + 1])
+            differences["logits"] = max(differences["logits"], difference)
+        if t == 1 and case.video.get("intermediates"):
+            differences["maps"] = check_intermediates(model, feats, blocks, expected)
+        memory = model.memorize(out, one_hot(case.labels(t), num_objects), memory)
+        tokens = memory.long_term[0].key.shape[1] // feats[-1][0, 0].numel()
+        if "memory_frames" in expected:
+            assert tokens == expected["memory_frames"][t]
+        difference = check_memory(case, memory.long_term, f"memory_after_t{t}")
+        differences["memory"] = max(differences["memory"], difference)
+    report(case, **differences)
+
+
+def check_intermediates(model: MAVOS, feats: list[Tensor], blocks: dict, expected: dict) -> float:
+    last = model.elstt.norm(torch.cat(blocks[2], dim=-1).transpose(1, 2)).transpose(1, 2)
+    ours = {
+        "enc_4x_t1": feats[0][0, :, ::2, ::2],
+        "enc_8x_t1": feats[1][0],
+        "enc_16x_t1": feats[2][0],
+        "projected_t1": feats[3][0, ::4],
+        "lstt_l0_t1": torch.cat(blocks[0], dim=-1).transpose(0, 1)[..., ::8],
+        "lstt_l1_t1": torch.cat(blocks[1], dim=-1).transpose(0, 1)[..., ::8],
+        "lstt_l2_t1": last.transpose(0, 1)[..., ::8],
+    }
+    for key, value in ours.items():
+        wanted = expected[key].reshape(value.shape)
+        assert_close(value, wanted, key, **parity.INTERMEDIATES)
+    return max(worst(v, expected[k].reshape(v.shape)) for k, v in ours.items())
+
+
+@torch.inference_mode()
+def test_id_embedding(checkpoints):
+    case = read_case(FIXTURES / "parity" / "mavos_mobilenetv2")
+    model = build(case, checkpoints)
+    mask = one_hot(case.labels(0), case.video["obj_num"])
+    grid = (11, 15)
+    ours = model.id_bank(mask, grid)[0, :, ::4]
+    assert_close(ours, case.expected["ref_id_embedding"][:, 0], "ID", **parity.INTERMEDIATES)
+
+
+def run_free(case: Case, checkpoints, images: list[Tensor], feed_back: str) -> dict[str, float]:
+    """Runs a video whose predictions are fed back; ``feed_back``: "stored" labels or our "own"."""
+    model = ObjectGroups(build(case, checkpoints))
+    expected, size = case.expected, tuple(case.video["output_size"])
+    num_objects = case.video["obj_num"]
+    new_objects = {int(t): row for t, row in case.video.get("new_objects", {}).items()}
+    differences = {"pixels": 0.0, "logits": 0.0, "memory": 0.0}
+
+    memory = model.start(model.encode(images[0]), one_hot(case.labels(0), num_objects))
+    for t in range(1, len(images)):
+        feats = model.encode(images[t])
+        out = model.segment(feats, memory, size)
+        if feed_back == "stored":
+            difference = check_logits(case, model, out, memory, feats, t)
+            differences["logits"] = max(differences["logits"], difference)
+        labels = hard_labels(out.logits)
+        if t in new_objects:
+            given = case.labels(new_objects[t])
+            labels = torch.where(given > 0, given, labels)
+            num_objects = max(num_objects, int(given.max()))
+        stored = torch.from_numpy(expected["labels"][t - 1].astype(np.int64))[None]
+        share = (labels != stored).float().mean().item()
+        differences["pixels"] = max(differences["pixels"], share)
+        fed_back = stored if feed_back == "stored" else labels
+        mask = one_hot(fed_back, num_objects)
+        memory = model.memorize(out, mask, memory, new_objects=t in new_objects)
+        if feed_back == "stored":
+            difference = check_memory(case, memory[0].long_term, f"memory_after_t{t}")
+            differences["memory"] = max(differences["memory"], difference)
+        assert len(memory) == expected["n_engines"][t]
+    report(case, **differences)
+    return differences
+
+
+def check_logits(case: Case, model: ObjectGroups, out, memory: list, feats, t: int) -> float:
+    """Logits of each group at decoder size, and those merged, if frame t was recorded."""
+    difference, groups = 0.0, len(memory)
+    for g, group_memory in enumerate(memory):
+        key = f"logits_t{t}" if groups == 1 else f"logits_t{t}_e{g}"
+        if key in case.expected:
+            raw = model.model.segment(feats, group_memory, feats[0].shape[-2:]).logits[0]
+            wanted = case.expected[key][: len(raw)]
+            tolerance = {"atol": 6e-3, "rtol": 0} if wanted.dtype == np.float16 else LOGITS
+            assert_close(raw, wanted, key, **tolerance)
+            difference = max(difference, worst(raw, wanted))
+    wanted = case.expected.get(f"aggregated_t{t}")
+    if wanted is not None:
+        ours = out.logits[0, :, ::4, ::4]
+        wanted = torch.from_numpy(wanted[: len(ours)])
+        assert_close(ours.sigmoid(), wanted.sigmoid().numpy(), f"merged {t}", atol=1e-5, rtol=0)
+    return difference
+
+
+@pytest.mark.parametrize("feed_back, allowed", [("stored", 1e-4), ("own", 0.03)])
+@pytest.mark.parametrize("name", ["mavos_multi_object", "mavos_new_object"])
+@torch.inference_mode()
+def test_free_run(name: str, feed_back: str, allowed: float, checkpoints):
+    """13 objects in two groups; an object that enters in mid-video."""
+    case = read_case(FIXTURES / "parity" / name)
+    images = [case.image(t) for t in range(len(case.inputs["frames"]))]
+    assert run_free(case, checkpoints, images, feed_back)["pixels"] <= allowed
+
+
+@pytest.mark.parametrize("feed_back, allowed", [("stored", 1e-4), ("own", 0.03)])
+@torch.inference_mode()
+def test_full_size(feed_back: str, allowed: float, checkpoints):
+    """Real 480p frames from file to label, resized by our own code."""
+    folder = shared("parity", "mavos_mobilenetv2_fullsize")
+    case = read_case(folder)
+    frames = [cv2.imread(str(folder / file))[..., ::-1] for file in case.video["files"]]
+    (size,) = network_sizes(frames[0].shape[:2], align_corners=True)
+    images = [to_input(np.ascontiguousarray(frame), size)[None] for frame in frames]
+    assert run_free(case, checkpoints, images, feed_back)["pixels"] <= allowed

@@ -1,0 +1,31 @@
+"""What the command-line tools share: one way to end, whatever happens."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+from utils.errors import UserError
+
+log = logging.getLogger(__name__)
+
+USER_ERROR, INTERRUPTED = 2, 128 + signal.SIGINT
+
+
+def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None:
+    """Run a tool's ``main(argv) -> exit status`` and end the process.
+
+    A UserError is one line and status 2, Ctrl-C is 130; anything else is our bug and keeps its
+    traceback.
+    """
+    try:
+        sys.exit(main(sys.argv[1:] if argv is None else argv))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        print(
+            "interrupted; finished work is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
+        sys.exit(INTERRUPTED)

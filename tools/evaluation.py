@@ -1,0 +1,245 @@
+"""The evaluation run behind ``tools/eval.py``: options, checkpoint, videos, masks, report."""
+
+import argparse
+import dataclasses
+import json
+import logging
+from pathlib import Path
+
+import torch
+
+import configs
+from configs.models import MODELS
+from configs.schema import Config
+from configs.stages import STAGES
+from dataloaders import EVAL_DATASETS, find_dataset, list_videos
+from dataloaders.eval_videos import single_video
+from dataloaders.types import Video
+from dataloaders.video_reader import InputSize
+from networks import build_model
+from networks.segmenter import VideoSegmenter
+from networks.wrappers import ObjectGroups, TestTimeAugmentation
+from tools import speed
+from tools.find_checkpoint import find_checkpoint
+from tools.results import ResultFolder, VideoRecord
+from tools.video_worker import VideoWorker
+from utils import distributed
+from utils.checkpoint import load_weights
+from utils.device import half_precision, pick_device
+from utils.errors import UserError
+from utils.files import write_json
+from utils.launch import launch
+from utils.logging import run_header, setup_logging
+from utils.paths import DATASETS, RESULTS
+
+log = logging.getLogger(__name__)
+
+# Options of the released code and the config fields they set.
+OPTIONS = {
+    "exp_name": "exp_name",
+    "dataset": "eval.dataset",
+    "split": "eval.split",
+    "data_root": "data.root",
+    "ckpt_path": "eval.checkpoint",
+    "ckpt_step": "eval.checkpoint_step",
+    "ema": "eval.ema",
+    "flip": "eval.flip",
+    "ms": "eval.multiscale",
+    "max_resolution": "eval.max_resolution",
+    "lt_gap": "model.test_memory_gap",
+    "st_skip": "model.short_term_skip",
+    "max_id_num": "model.max_objects",
+    "amp": "eval.amp",
+    "device": "eval.device",
+    "output": "eval.output",
+    "overwrite": "eval.overwrite",
+}
+
+
+def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
+    """Command line -> resolved config, and what belongs to this start of it alone."""
+    parser = argparse.ArgumentParser(
+        prog="eval.py",
+        description="Segment every video of a dataset, or one video, and pack the masks for a "
+        "server. The last line on standard output is the path of the zip.",
+        epilog="Any config field can be set too: section.field=value, e.g. model.memory=reference, "
+        "data.threads=4. Fields: configs/schema.py.",
+    )
+    what = parser.add_argument_group("what to segment")
+    what.add_argument("--dataset", help=f"{', '.join(EVAL_DATASETS)} (default: davis2017)")
+    what.add_argument("--split", help="part of the dataset (default: the one usually evaluated)")
+    what.add_argument(
+        "--data_root", help="folder of the datasets, or of this one (default: datasets)"
+    )
+    what.add_argument("--input", type=Path, help="your own video: a file, or a folder of frames")
+    what.add_argument(
+        "--mask", type=Path, help="its mask: a file for one frame, or a folder of them"
+    )
+    model = parser.add_argument_group("with which model")
+    model.add_argument(
+        "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
+    )
+    model.add_argument("--stage", help=f"{', '.join(STAGES)} (default: the dataset's)")
+    model.add_argument("--exp_name", help="experiment that trained it (default: default)")
+    model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
+    model.add_argument(
+        "--ckpt_step", type=int, help="training step of the checkpoint (default: last)"
+    )
+    model.add_argument(
+        "--ema",
+        action=argparse.BooleanOptionalAction,
+        help="averaged weights or not (default: where there are any)",
+    )
+    model.add_argument("--lt_gap", type=int, help="frames between long-term memory updates")
+    model.add_argument("--st_skip", type=int, help="the short-term memory is that many frames old")
+    model.add_argument("--max_id_num", type=int, help="identities per object group")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--flip", action="store_true", default=None, help="average with mirrored frames"
+    )
+    how.add_argument("--ms", action="store_true", default=None, help="average over several scales")
+    how.add_argument("--max_resolution", type=float, help="limits the frame size; 624 = 480p x 1.3")
+    how.add_argument("--amp", action="store_true", default=None, help="half precision")
+    how.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
+    how.add_argument("--gpu_id", type=int, default=0, help="first GPU to use (default: 0)")
+    how.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")
+    how.add_argument("--output", help="result folder (default: results/<dataset>/<run>)")
+    how.add_argument(
+        "--overwrite", action="store_true", default=None, help="do finished videos again"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    args = parser.parse_intermixed_args(argv)
+    if (args.input is None) != (args.mask is None):
+        raise UserError("--input and --mask go together: a video and the mask of its first frame")
+    if args.gpu_num < 1:
+        raise UserError(f"--gpu_num must be at least 1, got {args.gpu_num}")
+
+    given = {option: getattr(args, option) for option in OPTIONS}
+    overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
+    dataset = args.dataset or "davis2017"
+    stage = args.stage or (find_dataset(dataset)[1].stage if args.input is None else "pre_ytb_dav")
+    return configs.load(args.model, stage, overrides + args.overrides), args
+
+
+def main(argv: list[str]) -> int:
+    cfg, args = parse(argv)
+    if args.gpu_num > 1 and not distributed.is_launched():
+        return launch(args.gpu_num, "tools.eval", argv)
+    setup_logging(distributed.rank())
+    device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
+    distributed.init_distributed(device)
+    log.info(run_header(_device_name(device)))
+    try:
+        return evaluate(cfg, args, device)
+    finally:
+        distributed.leave()
+
+
+def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int:
+    """Everything after the options: returns the exit status."""
+    videos, zip_top, where = _videos(cfg, args)
+    checkpoint = find_checkpoint(cfg)
+    run_folder = RESULTS / where / _run_name(cfg, args, checkpoint)
+    folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
+    model, input_size = build(cfg, checkpoint, device)
+    if distributed.rank() == 0:
+        folder.claim(_settings(cfg, args, checkpoint), cfg.eval.overwrite)
+        log.info("%s with %s on %d videos of %s", cfg.model.title, checkpoint, len(videos), where)
+        log.info("results go to %s", folder.folder)
+    distributed.barrier()
+
+    records = {v.name: record for v in videos if (record := folder.finished(v)) is not None}
+    distributed.barrier()  # nobody starts before everybody has seen the same state
+    if records:
+        log.info("%d finished videos are skipped; --overwrite does them again", len(records))
+    # longest first: nobody waits in the end for a long video that was started last
+    todo = sorted((v for v in videos if v.name not in records), key=lambda v: (-v.length, v.name))
+    autocast = half_precision(device) if cfg.eval.amp else None
+    worker = VideoWorker(model, input_size, folder, device, cfg.data, autocast)
+    gathered = distributed.gather_objects(worker.run(todo))
+    if gathered is None:
+        return 0  # rank 0 reports
+    failed = {}
+    for rank_done, rank_failed in gathered:
+        records |= rank_done
+        failed |= rank_failed
+    return _report(videos, records, failed, folder, zip_top, _device_name(device))
+
+
+def _report(
+    videos: list[Video],
+    records: dict[str, VideoRecord],
+    failed: dict[str, str],
+    folder: ResultFolder,
+    zip_top: str,
+    device_name: str,
+) -> int:
+    """Speed table and archive; raises UserError, with what is kept, if videos failed."""
+    records = {v.name: records[v.name] for v in videos if v.name in records}
+    summary = speed.summarize(records, device_name)
+    write_json(folder.folder / "speed.json", summary)
+    if records:
+        log.info("done\n%s", speed.table(summary))
+    if failed:
+        listed = "\n".join(f"  {name}: {message}" for name, message in failed.items())
+        raise UserError(
+            f"{len(failed)} of {len(videos)} videos failed, so no zip was made:\n{listed}\n"
+            f"the masks of the other {len(records)} are kept in {folder.annotations}; "
+            "mend these and run the same command again"
+        )
+    print(folder.pack(videos, records, zip_top))
+    return 0
+
+
+def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
+    """The network ready to segment, and the size its frames must have."""
+    network = build_model(cfg.model)
+    load_weights(network, checkpoint)
+    model = ObjectGroups(network.eval().to(device))
+    scales, max_short_edge = (1.0,), None
+    if cfg.eval.multiscale:
+        scales, max_short_edge = cfg.eval.scales, cfg.eval.max_resolution
+    if cfg.eval.multiscale or cfg.eval.flip:
+        model = TestTimeAugmentation(model, flip=cfg.eval.flip)
+    # parity: 480p is 800 pixels long in the released limits
+    max_long_edge = cfg.eval.max_resolution * 800 / 480
+    return model, InputSize(model.align_corners, scales, max_short_edge, max_long_edge)
+
+
+def _videos(cfg: Config, args: argparse.Namespace) -> tuple[list[Video], str, str]:
+    """The videos, the folder that the archive's content lies under, and a name for the results."""
+    if args.input is not None:
+        return [single_video(args.input, args.mask)], "", "own_videos"
+    name, dataset = find_dataset(cfg.eval.dataset)
+    split = cfg.eval.split or dataset.splits[0]
+    root = Path(cfg.data.root) if cfg.data.root else DATASETS
+    videos = list_videos(name, split, root)
+    return videos, dataset.zip_top, name if split == dataset.splits[0] else f"{name}_{split}"
+
+
+def _run_name(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> str:
+    parts = [cfg.exp_name, cfg.model.title, cfg.stage, checkpoint.stem]
+    if cfg.eval.flip:
+        parts.append("flip")
+    if cfg.eval.multiscale:
+        parts.append("ms")
+    if args.input is not None:
+        parts.append(args.input.stem)
+    return "_".join(parts)
+
+
+def _settings(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> dict:
+    """What decides the masks; a run goes on only with the same."""
+    settings = dataclasses.asdict(cfg)
+    for elsewhere in ("output", "overwrite", "device", "checkpoint", "checkpoint_step", "ema"):
+        del settings["eval"][elsewhere]
+    del settings["data"]
+    own = args.input and {"input": str(args.input.resolve()), "mask": str(args.mask.resolve())}
+    weights = {"path": str(checkpoint), "bytes": checkpoint.stat().st_size}
+    return json.loads(json.dumps({**settings, "checkpoint": weights, "own_video": own}))
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return device.type

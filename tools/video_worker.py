@@ -1,0 +1,94 @@
+"""One process's share of an evaluation run: takes videos from the queue, leaves masks on disk."""
+
+import logging
+import sys
+import time
+
+import torch
+from tqdm import tqdm
+
+from configs.schema import DataConfig
+from dataloaders.types import Video
+from dataloaders.video_reader import InputSize, VideoReader
+from networks.segmenter import VideoSegmenter
+from networks.tracking import segment_video
+from tools.results import ResultFolder, VideoRecord
+from utils import distributed
+from utils.device import peak_memory_bytes, reset_peak_memory
+from utils.errors import OutputError, UserError
+from utils.masks import MaskWriter
+from utils.stopwatch import Stopwatch
+
+log = logging.getLogger(__name__)
+
+
+class VideoWorker:
+    """Segments videos with one model on one device."""
+
+    def __init__(
+        self,
+        model: VideoSegmenter,
+        input_size: InputSize,
+        folder: ResultFolder,
+        device: torch.device,
+        data: DataConfig,
+        autocast: torch.dtype | None,
+    ):
+        self.model, self.input_size, self.folder = model, input_size, folder
+        self.device, self.data, self.autocast = device, data, autocast
+
+    def run(self, videos: list[Video]) -> tuple[dict[str, VideoRecord], dict[str, str]]:
+        """Segment what this process gets of ``videos``, which all processes list alike.
+
+        Returns the records of the finished ones and the messages of those that failed, by name.
+        """
+        done, failed = {}, {}
+        all_frames = distributed.Counter("frames")
+        progress = tqdm(
+            total=sum(v.length for v in videos),
+            unit="frame",
+            file=sys.stderr,
+            disable=distributed.rank() > 0 or not videos,
+            dynamic_ncols=True,
+        )
+
+        def tick() -> None:
+            progress.update(all_frames.add(1) - progress.n)
+
+        with progress, MaskWriter() as writer:
+            for index in distributed.WorkQueue("videos", len(videos)):
+                video = videos[index]
+                progress.set_description(video.name)
+                try:
+                    done[video.name] = self._segment(video, writer, tick)
+                except OutputError:
+                    raise  # the next video could not be written either
+                except torch.OutOfMemoryError:
+                    failed[video.name] = "out of GPU memory; lower --max_resolution or add --amp"
+                except UserError as error:
+                    failed[video.name] = str(error)
+                if video.name in failed:
+                    log.error("%s: %s", video.name, failed[video.name])
+        return done, failed
+
+    def _segment(self, video: Video, writer: MaskWriter, tick) -> VideoRecord:
+        """One video from files to masks on disk; ``tick`` is called after each frame."""
+        reset_peak_memory(self.device)
+        started, stopwatch, frames = time.perf_counter(), Stopwatch(self.device), 0
+        reader = VideoReader(video, self.input_size, self.data.ahead, self.data.threads)
+        results = segment_video(self.model, reader, self.device, stopwatch, self.autocast)
+        for name, labels in results:
+            writer.write(self.folder.mask_path(video, name), reader.ids.restore(labels.numpy()))
+            frames += 1
+            tick()
+        writer.flush()
+        record = VideoRecord(
+            frames=frames,
+            predicted_frames=stopwatch.laps,
+            objects=len(reader.ids.ids),
+            model_seconds=stopwatch.seconds(),
+            wall_seconds=time.perf_counter() - started,
+            peak_memory_bytes=peak_memory_bytes(self.device),
+        )
+        self.folder.finish(video, record)
+        return record

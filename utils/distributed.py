@@ -1,0 +1,114 @@
+"""Several processes for one run: started by torchrun, by ``utils.launch``, or not at all.
+
+Ranks and sizes are read from the environment that both leave behind. A process that was started
+alone is rank 0 of 1 and may call everything here.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import _get_default_store
+
+from utils.launch import LAUNCHER_PID, follow_launcher
+
+_PATIENCE = timedelta(days=7)  # one rank may wait hours for the last video of another
+
+
+def is_launched() -> bool:
+    """Whether this process is one of several started together."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def rank() -> int:
+    """Number of this process in the run, from 0."""
+    return int(os.environ["RANK"]) if is_launched() else 0
+
+
+def world_size() -> int:
+    """Number of processes in the run."""
+    return int(os.environ["WORLD_SIZE"]) if is_launched() else 1
+
+
+def local_rank() -> int:
+    """Number of this process on its machine, from 0: the GPU it should use."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if is_launched() else 0
+
+
+def init_distributed(device: torch.device) -> None:
+    """Join the process group; does nothing in a process that was started alone.
+
+    device: the one this process uses. For a GPU it is made the current one and NCCL is added for
+    tensors on it; all else goes over Gloo.
+    """
+    if not is_launched():
+        return
+    backend = "gloo"
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        # barriers and objects over Gloo: a rank that waits leaves its GPU idle
+        backend = "cpu:gloo,cuda:nccl"
+    store = None  # torchrun's, found through the environment
+    if LAUNCHER_PID in os.environ:
+        follow_launcher()
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = dist.TCPStore(address, port, timeout=_PATIENCE, wait_for_workers=False)
+    dist.init_process_group(
+        backend, store=store, rank=rank(), world_size=world_size(), timeout=_PATIENCE
+    )
+
+
+def leave() -> None:
+    """Leave the process group, if this process is in one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def barrier() -> None:
+    """Wait until every process of the run has come here."""
+    if world_size() > 1:
+        dist.all_reduce(torch.zeros(1, device="cpu"))
+
+
+def gather_objects(obj: Any) -> list[Any] | None:
+    """The objects of all processes in order of rank, on rank 0; None elsewhere."""
+    if world_size() == 1:
+        return [obj]
+    gathered = [None] * world_size() if rank() == 0 else None
+    dist.gather_object(obj, gathered, dst=0)
+    return gathered
+
+
+class Counter:
+    """A sum that all processes of the run add to; same name, same sum."""
+
+    def __init__(self, name: str) -> None:
+        self._name = f"counter/{name}"
+        self._own = 0  # the sum, in a process that is alone
+
+    def add(self, amount: int) -> int:
+        """The sum after adding ``amount``."""
+        if world_size() == 1:
+            self._own += amount
+            return self._own
+        # no public name leads to the group's store, least of all to torchrun's
+        return _get_default_store().add(self._name, amount)
+
+
+class WorkQueue:
+    """Hands out 0 ... count - 1 so that every index goes to exactly one process.
+
+    A process takes the next index when it asks for it, so nobody waits for a long video. A name
+    stands for one pass: every queue of a run needs its own, the same in all processes.
+    """
+
+    def __init__(self, name: str, count: int) -> None:
+        self._taken = Counter(f"work_queue/{name}")
+        self._count = count
+
+    def __iter__(self) -> Iterator[int]:
+        while (index := self._taken.add(1) - 1) < self._count:
+            yield index

@@ -1,0 +1,58 @@
+"""Files that are written whole or not at all."""
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from utils.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space or choose a folder on another disk",
+    errno.EDQUOT: "free some space or choose a folder on another disk",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+}
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+
+    The folder is made if it is missing. On any failure the temporary file is removed and whatever
+    was at ``path`` stays. An OSError that concerns the file written becomes an OutputError with the
+    remedy; one that names another file passes, and so does every other exception. This guards
+    against a full disk and against the death of the process, not of the machine.
+    """
+    partial = _partial_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        named = error.filename  # None for a failed write, which knows no name
+        if named is not None and Path(str(named)) not in (partial, path, *path.parents):
+            raise
+        remedy = _REMEDIES.get(error.errno, "check the path")
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, whole or not at all. Raises OutputError if it cannot."""
+    text = json.dumps(content, indent=2) + "\n"
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _partial_path(path: Path) -> Path:
+    # Hidden, so that no reader takes it for a result; the thread's number keeps two writers of
+    # one file apart.
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")

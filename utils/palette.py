@@ -1,0 +1,16 @@
+"""The colours of object ids."""
+
+import numpy as np
+
+
+def davis_palette() -> np.ndarray:
+    """Colour of every object id, (256, 3) uint8 RGB: the map of PASCAL VOC that DAVIS uses.
+
+    The three lowest bits of an id go to the highest bit of red, green and blue, the next three
+    to the second highest, and so on: 0 is black, 1 dark red, 2 dark green.
+    """
+    ids = np.arange(256, dtype=np.uint8)[:, None]
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(3):
+        palette |= ((ids >> (3 * bit + np.arange(3, dtype=np.uint8))) & 1) << (7 - bit)
+    return palette
