@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from utils import distributed
 from utils.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,6 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
-        print(
-            "interrupted; finished work is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
+        if distributed.rank() == 0:
+            print("interrupted; finished work is kept, the same command goes on", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -124,6 +124,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     if args.gpu_num > 1 and not distributed.is_launched():
+        _videos(cfg, args), find_checkpoint(cfg)  # a mistake there is told once, not by everyone
         return launch(args.gpu_num, "tools.eval", argv)
     setup_logging(distributed.rank())
     device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.errors import UserError
+from utils.files import atomic_path
 
 # (on disk, in code), prefixes; the first match wins; {} is a block index.
 PREFIXES = (
@@ -87,6 +88,12 @@ def official_state_dict(model: nn.Module) -> dict[str, Tensor]:
             side = round(value.numel() ** 0.5)
             state[key] = value.view(side, side)
     return state
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the weights as the released code does; it loads them, and so does ``load_weights``."""
+    with atomic_path(path) as partial, open(partial, "wb") as file:
+        torch.save({"state_dict": official_state_dict(model)}, file)
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -54,7 +54,7 @@ def launch(count: int, module: str, argv: list[str]) -> int:
             env = _worker_env(rank, count, store.port)
             # in a session of its own, or Ctrl-C in a terminal would reach it twice
             workers.append(subprocess.Popen(command, env=env, start_new_session=True))
-        return _join(workers)
+        return _join(workers, received)
     finally:
         _send(workers, signal.SIGKILL)
         for number, handler in before.items():
@@ -91,8 +91,8 @@ def _worker_env(rank: int, count: int, port: int) -> dict[str, str]:
     }
 
 
-def _join(workers: list[subprocess.Popen]) -> int:
-    """Wait for all; 0 or the status of the first to fail."""
+def _join(workers: list[subprocess.Popen], received: list[int]) -> int:
+    """Wait for all; 0 or the status of the first to fail. received: signals passed on so far."""
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
     for worker in workers:  # a thread each, so that the first to fail is known to be the first
         threading.Thread(target=lambda w=worker: ended.put(w.wait()), daemon=True).start()
@@ -102,8 +102,9 @@ def _join(workers: list[subprocess.Popen]) -> int:
         code = ended.get()
         if code and not status:
             status = code if code > 0 else 128 - code
-            _send(workers, signal.SIGINT)  # unlike SIGTERM it lets them leave their blocks
             killer.start()
+            if not received:  # else they are leaving already, and must not be disturbed in it
+                _send(workers, signal.SIGINT)  # unlike SIGTERM it lets them leave their blocks
     killer.cancel()
     return status
 

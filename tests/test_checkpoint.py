@@ -1,0 +1,181 @@
+"""Weights on disk: official names, every shape of file, strict both ways."""
+
+import parity_weights
+import pytest
+import torch
+from shared_data import FIXTURES
+from torchvision.models import mobilenet_v2, resnet50
+
+import configs
+from networks import build_model
+from utils.checkpoint import (
+    load_encoder,
+    load_weights,
+    official_state_dict,
+    read_checkpoint,
+    save_weights,
+    to_code_name,
+    to_disk_name,
+)
+from utils.errors import UserError
+
+OFFICIAL = {"mavos": "mavos_mobilenetv2", "r50_mavos": "r50_mavos", "swinb_mavos": "swinb_mavos"}
+
+
+def manifest(model: str) -> dict:
+    return parity_weights.load_manifest(FIXTURES / "parity" / OFFICIAL[model])
+
+
+def build(model: str, *overrides: str):
+    torch.manual_seed(0)
+    return build_model(configs.load(model, overrides=overrides).model)
+
+
+@pytest.fixture(scope="module")
+def nano():
+    return build("mavos_nano")
+
+
+def changed(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The model's weights, each a little different: loading them must show."""
+    return {k: v + 1 if v.is_floating_point() else v for k, v in official_state_dict(model).items()}
+
+
+@pytest.mark.parametrize("model", OFFICIAL)
+def test_keys_shapes_and_types_are_the_released_ones(model: str):
+    ours = official_state_dict(build(model))
+    listed = [[k, list(v.shape), str(v.dtype).removeprefix("torch.")] for k, v in ours.items()]
+    assert sorted(listed) == sorted(manifest(model)["state_dict"])
+
+
+@pytest.mark.parametrize("model", [*OFFICIAL, "mavos_nano"])
+def test_names_survive_the_round_trip(model: str):
+    names = build(model).state_dict().keys()
+    on_disk = [to_disk_name(name) for name in names]
+    assert [to_code_name(name) for name in on_disk] == list(names)
+    assert len(set(on_disk)) == len(names)
+
+
+def test_what_we_save_is_what_we_load(nano, tmp_path):
+    save_weights(nano, tmp_path / "w.pth")
+    other = build("mavos_nano")
+    for parameter in other.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert load_weights(other, tmp_path / "w.pth") == []
+    for (name, a), b in zip(nano.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "optimizer": {"lr": 1.0}, "step": 3},
+        lambda state: {"model": state},
+        lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}},
+    ],
+    ids=["bare", "state_dict", "model", "module."],
+)
+def test_every_shape_of_file(nano, tmp_path, wrap):
+    state = changed(nano)
+    torch.save(wrap(state), tmp_path / "w.pth")
+    model = build("mavos_nano")
+    load_weights(model, tmp_path / "w.pth")
+    loaded = official_state_dict(model)
+    assert all(torch.equal(loaded[k], v) for k, v in state.items())
+
+
+def test_missing_and_unexpected_keys_are_listed_and_refused(nano, tmp_path):
+    state = changed(nano)
+    before = {k: v.clone() for k, v in nano.state_dict().items()}
+    del state["decoder.conv_out.bias"]
+    state["decoder.conv_uot.bias"] = torch.zeros(11)
+    state["encoder_projector.bias"] = torch.zeros(3)
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UserError) as refused:
+        load_weights(nano, tmp_path / "w.pth")
+    message = str(refused.value)
+    assert "1 missing: decoder.conv_out.bias" in message
+    assert "1 unexpected: decoder.conv_uot.bias" in message
+    assert "encoder_projector.bias (3,), expected (64,)" in message
+    assert str(tmp_path / "w.pth") in message
+    assert all(torch.equal(before[k], v) for k, v in nano.state_dict().items())
+
+
+def test_a_deaot_file_may_lack_the_mca(nano, tmp_path):
+    mca = "long_term_memory_attention."
+    state = {k: v for k, v in changed(nano).items() if not k.startswith(mca)}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"missing: long_term_memory_attention\.0\.0"):
+        load_weights(build("mavos_nano"), tmp_path / "w.pth")
+    kept = load_weights(build("mavos_nano"), tmp_path / "w.pth", may_miss=(mca,))
+    assert kept and all(name.startswith(mca) for name in kept)
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "cannot read"),
+        (b"not a checkpoint", "cannot read"),
+        ({"state_dict": {}}, "holds no weights"),
+        ([1, 2], "holds no weights"),
+        (None, "no checkpoint"),
+    ],
+    ids=["empty", "text", "no tensors", "a list", "absent"],
+)
+def test_what_is_no_checkpoint_is_named(tmp_path, content, reason: str):
+    path = tmp_path / "w.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(UserError, match=f"(?s){reason}.*|.*w.pth.*{reason}"):
+        read_checkpoint(path)
+
+
+def test_a_cut_file_is_named(nano, tmp_path):
+    save_weights(nano, tmp_path / "w.pth")
+    content = (tmp_path / "w.pth").read_bytes()
+    (tmp_path / "w.pth").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"cannot read .*w\.pth"):
+        load_weights(nano, tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("model, make", [("mavos", mobilenet_v2), ("r50_mavos", resnet50)])
+def test_torchvision_imagenet_files(tmp_path, model: str, make):
+    """A classifier's file, heads and batch norm counters included, fills the encoder."""
+    torch.manual_seed(1)
+    classifier = make()
+    torch.save(classifier.state_dict(), tmp_path / "imagenet.pth")
+    network = build(model)
+    load_encoder(network, tmp_path / "imagenet.pth")
+    ours, theirs = network.encoder.state_dict(), classifier.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def test_original_swin_file(tmp_path):
+    """The 22k file: original names, a head, a fourth stage, shift masks, no output norms."""
+    network = build("swinb_mavos")
+    state = {
+        k.removeprefix("encoder."): torch.randn(v.shape) if v.is_floating_point() else v
+        for k, v in official_state_dict(network).items()
+        if k.startswith("encoder.") and not k.startswith("encoder.norm")
+    }
+    extra = {
+        "norm.weight": 1024,
+        "head.weight": 21841,
+        "layers.3.blocks.0.norm1.weight": 1024,
+        "layers.2.downsample.norm.weight": 2048,
+        "layers.0.blocks.1.attn_mask": 64,
+    }
+    content = {"model": state | {k: torch.zeros(n) for k, n in extra.items()}}
+    torch.save(content, tmp_path / "swin.pth")
+    load_encoder(network, tmp_path / "swin.pth")
+    loaded = official_state_dict(network)
+    assert all(torch.equal(loaded[f"encoder.{k}"], v) for k, v in state.items())
+
+
+def test_an_encoder_file_of_another_network_is_refused(tmp_path):
+    torch.save(resnet50().state_dict(), tmp_path / "r50.pth")
+    with pytest.raises(UserError, match="does not fit"):
+        load_encoder(build("mavos"), tmp_path / "r50.pth")
