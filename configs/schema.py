@@ -54,6 +54,11 @@ class ModelConfig:
         if self.max_objects > 254:
             raise UserError(f"max_objects must be at most 254, got {self.max_objects}")
 
+    @property
+    def unused_keys(self) -> tuple[str, ...]:
+        """Prefixes of checkpoint keys, as on disk, that this network has no modules for."""
+        return () if self.memory == "mca" else ("long_term_memory_attention.",)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:

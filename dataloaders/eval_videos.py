@@ -118,12 +118,13 @@ def list_generic(root: Path, split: str) -> list[Video]:
     raise UserError(f"{root}: none of the folders {[frames for frames, _ in GENERIC_FOLDERS]}")
 
 
-def single_video(source: Path, mask: Path) -> Video:
+def single_video(source: Path | str, mask: Path | str) -> Video:
     """A folder of frames or a video file, with one mask file or a folder of masks by frame name.
 
     A mask file is given at the frame of its name if there is one, else at the first frame.
     Raises UserError if one of the two is missing or cannot be opened.
     """
+    source, mask = Path(source), Path(mask)
     name = source.resolve().stem if source.is_file() else source.resolve().name
     if source.is_dir():
         video = Video(name, tuple(list_images(source)))

@@ -112,6 +112,15 @@ def test_a_deaot_file_may_lack_the_mca(nano, tmp_path):
     assert kept and all(name.startswith(mca) for name in kept)
 
 
+def test_a_network_without_mca_leaves_a_mavos_files_mca_out(nano, tmp_path):
+    save_weights(nano, tmp_path / "w.pth")
+    cfg = configs.load("mavos_nano", overrides=["model.memory=reference"]).model
+    network = build_model(cfg)
+    with pytest.raises(UserError, match=r"unexpected: long_term_memory_attention"):
+        load_weights(network, tmp_path / "w.pth")
+    assert load_weights(network, tmp_path / "w.pth", may_ignore=cfg.unused_keys) == []
+
+
 @pytest.mark.parametrize(
     "content, reason",
     [

@@ -195,7 +195,7 @@ def _report(
 def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
     """The network ready to segment, and the size its frames must have."""
     network = build_model(cfg.model)
-    load_weights(network, checkpoint)
+    load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
     model = ObjectGroups(network.eval().to(device))
     scales, max_short_edge = (1.0,), None
     if cfg.eval.multiscale:

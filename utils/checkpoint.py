@@ -125,14 +125,20 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     }
 
 
-def load_weights(model: nn.Module, path: Path, may_miss: tuple[str, ...] = ()) -> list[str]:
+def load_weights(
+    model: nn.Module,
+    path: Path,
+    may_miss: tuple[str, ...] = (),
+    may_ignore: tuple[str, ...] = (),
+) -> list[str]:
     """Load a checkpoint of the whole network; every key must match.
 
-    may_miss: prefixes, as on disk, of keys that the file may lack; the model keeps its own values
-    there (a DeAOT file has no ``long_term_memory_attention.``). Returns those keys.
+    Both lists hold prefixes of keys, as on disk. may_miss: the file may lack them, the model keeps
+    its own values there (a DeAOT file has no ``long_term_memory_attention.``). may_ignore: the file
+    may hold them for nothing. Returns the keys that it lacked.
     Raises UserError with what is missing, unexpected or of another shape.
     """
-    return _load(model, read_checkpoint(path), path, may_miss)
+    return _load(model, read_checkpoint(path), path, may_miss, may_ignore)
 
 
 def load_encoder(model: nn.Module, path: Path) -> None:
@@ -151,10 +157,18 @@ def load_encoder(model: nn.Module, path: Path) -> None:
 
 
 def _load(
-    model: nn.Module, state: dict[str, Tensor], path: Path, may_miss: tuple[str, ...]
+    model: nn.Module,
+    state: dict[str, Tensor],
+    path: Path,
+    may_miss: tuple[str, ...] = (),
+    may_ignore: tuple[str, ...] = (),
 ) -> list[str]:
     wanted = official_state_dict(model)
-    state = {k: v for k, v in state.items() if k in wanted or not k.endswith(DERIVED)}
+    state = {
+        k: v
+        for k, v in state.items()
+        if k in wanted or not (k.endswith(DERIVED) or k.startswith(may_ignore))
+    }
     absent = [k for k in wanted if k not in state and not k.endswith(DERIVED)]
     missing = [k for k in absent if not k.startswith(may_miss)]
     problems = {
