@@ -21,7 +21,7 @@ from dataloaders.resize import network_sizes
 from networks import build_model
 from networks.segmenter import hard_labels, one_hot
 from networks.wrappers import ObjectGroups
-from utils.device import half_precision, peak_memory_bytes, pick_device
+from utils.device import half_precision, keep_freed_memory, peak_memory_bytes, pick_device
 
 SIZE = (480, 854)
 
@@ -37,6 +37,8 @@ def synchronize(device: torch.device) -> None:
 def measure(args: argparse.Namespace) -> dict:
     """Milliseconds per frame and peak memory of one model."""
     device = pick_device(args.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)

@@ -92,6 +92,10 @@ def count_frames(path: Path) -> int:
         count = 0
         while video.skip():
             count += 1
+        if count == 0:
+            raise UserError(
+                f"{path}: no frame in this video; copy the file again or encode it anew"
+            )
         return count
     finally:
         video.close()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from utils import distributed
-from utils.errors import UserError
+from utils.errors import ToldElsewhere, UserError
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,8 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     """
     try:
         sys.exit(main(sys.argv[1:] if argv is None else argv))
+    except ToldElsewhere:
+        sys.exit(USER_ERROR)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)

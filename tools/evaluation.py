@@ -25,7 +25,7 @@ from tools.results import ResultFolder, VideoRecord
 from tools.video_worker import VideoWorker
 from utils import distributed
 from utils.checkpoint import load_weights
-from utils.device import half_precision, pick_device
+from utils.device import half_precision, keep_freed_memory, pick_device
 from utils.errors import UserError
 from utils.files import write_json
 from utils.launch import launch
@@ -113,6 +113,8 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         raise UserError("--input and --mask go together: a video and the mask of its first frame")
     if args.gpu_num < 1:
         raise UserError(f"--gpu_num must be at least 1, got {args.gpu_num}")
+    if args.gpu_id < 0:
+        raise UserError(f"--gpu_id must be 0 or more, got {args.gpu_id}")
 
     given = {option: getattr(args, option) for option in OPTIONS}
     overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
@@ -125,9 +127,12 @@ def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     if args.gpu_num > 1 and not distributed.is_launched():
         _videos(cfg, args), find_checkpoint(cfg)  # a mistake there is told once, not by everyone
+        pick_device(cfg.eval.device, args.gpu_id + args.gpu_num - 1)  # refused once, not by each
         return launch(args.gpu_num, "tools.eval", argv)
     setup_logging(distributed.rank())
     device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
+    if device.type == "cpu":
+        keep_freed_memory()
     distributed.init_distributed(device)
     log.info(run_header(_device_name(device)))
     try:
@@ -138,16 +143,16 @@ def main(argv: list[str]) -> int:
 
 def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int:
     """Everything after the options: returns the exit status."""
-    videos, zip_top, where = _videos(cfg, args)
-    checkpoint = find_checkpoint(cfg)
-    run_folder = RESULTS / where / _run_name(cfg, args, checkpoint)
-    folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
-    model, input_size = build(cfg, checkpoint, device)
-    if distributed.rank() == 0:
-        folder.claim(_settings(cfg, args, checkpoint), cfg.eval.overwrite)
-        log.info("%s with %s on %d videos of %s", cfg.model.title, checkpoint, len(videos), where)
-        log.info("results go to %s", folder.folder)
-    distributed.barrier()
+    with distributed.together():
+        videos, zip_top, where = _videos(cfg, args)
+        checkpoint = find_checkpoint(cfg)
+        run_folder = RESULTS / where / _run_name(cfg, args, checkpoint)
+        folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
+        model, input_size = build(cfg, checkpoint, device)
+        if distributed.rank() == 0:
+            folder.claim(_settings(cfg, args, checkpoint), cfg.eval.overwrite)
+    log.info("%s with %s on %d videos of %s", cfg.model.title, checkpoint, len(videos), where)
+    log.info("results go to %s", folder.folder)
 
     records = {v.name: record for v in videos if (record := folder.finished(v)) is not None}
     distributed.barrier()  # nobody starts before everybody has seen the same state
@@ -178,16 +183,16 @@ def _report(
     """Speed table and archive; raises UserError, with what is kept, if videos failed."""
     records = {v.name: records[v.name] for v in videos if v.name in records}
     summary = speed.summarize(records, device_name)
-    write_json(folder.folder / "speed.json", summary)
     if records:
         log.info("done\n%s", speed.table(summary))
     if failed:
         listed = "\n".join(f"  {name}: {message}" for name, message in failed.items())
         raise UserError(
             f"{len(failed)} of {len(videos)} videos failed, so no zip was made:\n{listed}\n"
-            f"the masks of the other {len(records)} are kept in {folder.annotations}; "
-            "mend these and run the same command again"
+            f"{len(records)} finished videos are kept in {folder.annotations}; "
+            "mend what failed and run the same command again"
         )
+    write_json(folder.folder / "speed.json", summary)
     print(folder.pack(videos, records, zip_top))
     return 0
 
@@ -213,9 +218,12 @@ def _videos(cfg: Config, args: argparse.Namespace) -> tuple[list[Video], str, st
         return [single_video(args.input, args.mask)], "", "own_videos"
     name, dataset = find_dataset(cfg.eval.dataset)
     split = cfg.eval.split or dataset.splits[0]
-    root = Path(cfg.data.root) if cfg.data.root else DATASETS
-    videos = list_videos(name, split, root)
+    videos = list_videos(name, split, _data_root(cfg))
     return videos, dataset.zip_top, name if split == dataset.splits[0] else f"{name}_{split}"
+
+
+def _data_root(cfg: Config) -> Path:
+    return Path(cfg.data.root) if cfg.data.root else DATASETS
 
 
 def _run_name(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> str:
@@ -234,10 +242,18 @@ def _settings(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> dict:
     settings = dataclasses.asdict(cfg)
     for elsewhere in ("output", "overwrite", "device", "checkpoint", "checkpoint_step", "ema"):
         del settings["eval"][elsewhere]
-    del settings["data"]
-    own = args.input and {"input": str(args.input.resolve()), "mask": str(args.mask.resolve())}
+    # the videos by where they are: names have aliases and defaults, folders may be relative
+    for spelled_out in ("dataset", "split"):
+        del settings["eval"][spelled_out]
+    if args.input is not None:
+        source = {"input": str(args.input.resolve()), "mask": str(args.mask.resolve())}
+    else:
+        name, dataset = find_dataset(cfg.eval.dataset)
+        source = {"dataset": name, "split": cfg.eval.split or dataset.splits[0]}
+        source["root"] = str(_data_root(cfg).resolve())
     weights = {"path": str(checkpoint), "bytes": checkpoint.stat().st_size}
-    return json.loads(json.dumps({**settings, "checkpoint": weights, "own_video": own}))
+    settings |= {"data": source, "checkpoint": weights}
+    return json.loads(json.dumps(settings))
 
 
 def _device_name(device: torch.device) -> str:

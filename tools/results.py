@@ -37,6 +37,7 @@ class ResultFolder:
     def __init__(self, folder: Path):
         self.folder = folder
         self.annotations = folder / "Annotations"
+        self.archive = folder / f"{folder.resolve().name}.zip"  # resolved: "." has no name
 
     def mask_path(self, video: Video, frame_name: str) -> Path:
         return self.annotations / video.name / f"{frame_name}.png"
@@ -49,7 +50,7 @@ class ResultFolder:
         """The record of a video whose masks are all there; None if it has to be done (again)."""
         try:
             record = VideoRecord(**json.loads(self._record_path(video).read_text(encoding="utf-8")))
-        except (FileNotFoundError, json.JSONDecodeError, TypeError):
+        except (FileNotFoundError, ValueError, TypeError):  # ValueError: of JSON and of text
             return None
         names = self._mask_names(video, record)
         if len(names) != record.frames:
@@ -60,12 +61,18 @@ class ResultFolder:
         """Make the folder this run's own.
 
         Raises UserError if it holds masks that were made with other settings; with ``overwrite``
-        what is in it goes.
+        what is in it goes. Masks that no run made, such as a dataset's own, are never touched.
         """
         path = self.folder / "config.json"
+        if self.annotations.is_dir() and not path.is_file():
+            raise UserError(
+                f"{self.annotations} exists, but no run of this tool made it; choose an --output "
+                "outside your data"
+            )
         if overwrite:
             for old in (self.annotations, self.folder / "finished"):
                 shutil.rmtree(old, ignore_errors=True)
+            self.archive.unlink(missing_ok=True)  # or an interrupted run would leave the old one
         elif path.is_file():
             changed = _changed(json.loads(path.read_text(encoding="utf-8")), settings)
             if changed:
@@ -83,9 +90,8 @@ class ResultFolder:
             for name in self._mask_names(video, records[video.name])
             if video.sparse is None or name in video.sparse
         ]
-        archive = self.folder / f"{self.folder.name}.zip"
-        zip_results(self.folder if top else self.annotations, archive, members)
-        return archive
+        zip_results(self.folder if top else self.annotations, self.archive, members)
+        return self.archive
 
     def _record_path(self, video: Video) -> Path:
         return self.folder / "finished" / f"{video.name}.json"

@@ -55,20 +55,23 @@ class VideoWorker:
         def tick() -> None:
             progress.update(all_frames.add(1) - progress.n)
 
-        with progress, MaskWriter() as writer:
-            for index in distributed.WorkQueue("videos", len(videos)):
-                video = videos[index]
-                progress.set_description(video.name)
-                try:
-                    done[video.name] = self._segment(video, writer, tick)
-                except OutputError:
-                    raise  # the next video could not be written either
-                except torch.OutOfMemoryError:
-                    failed[video.name] = "out of GPU memory; lower --max_resolution or add --amp"
-                except UserError as error:
-                    failed[video.name] = str(error)
-                if video.name in failed:
-                    log.error("%s: %s", video.name, failed[video.name])
+        try:
+            with progress, MaskWriter() as writer:
+                for index in distributed.WorkQueue("videos", len(videos)):
+                    video = videos[index]
+                    progress.set_description(video.name)
+                    try:
+                        done[video.name] = self._segment(video, writer, tick)
+                    except OutputError:
+                        raise
+                    except torch.OutOfMemoryError:
+                        failed[video.name] = "out of GPU memory; lower --max_resolution, add --amp"
+                    except UserError as error:
+                        failed[video.name] = str(error)
+                    if video.name in failed:
+                        log.error("%s: %s", video.name, failed[video.name])
+        except OutputError as error:  # the next video could not be written either
+            failed[video.name] = str(error)
         return done, failed
 
     def _segment(self, video: Video, writer: MaskWriter, tick) -> VideoRecord:

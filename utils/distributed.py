@@ -6,6 +6,7 @@ alone is rank 0 of 1 and may call everything here.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import _get_default_store
 
+from utils.errors import ToldElsewhere, UserError
 from utils.launch import LAUNCHER_PID, follow_launcher
 
 _PATIENCE = timedelta(days=7)  # one rank may wait hours for the last video of another
@@ -71,6 +73,27 @@ def barrier() -> None:
     """Wait until every process of the run has come here."""
     if world_size() > 1:
         dist.all_reduce(torch.zeros(1, device="cpu"))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """A block that all processes leave alike: a UserError in one of them ends it for all.
+
+    It is raised by the process of lowest rank that has one; the others raise ToldElsewhere, so that
+    none waits for a process that is gone and the message is printed once.
+    """
+    error = None
+    try:
+        yield
+    except UserError as raised:
+        error = raised
+    errors = [error]
+    if world_size() > 1:
+        errors = [None] * world_size()
+        dist.all_gather_object(errors, error)
+    teller = next((i for i, e in enumerate(errors) if e is not None), None)
+    if teller is not None:
+        raise error if teller == rank() else ToldElsewhere(str(errors[teller]))
 
 
 def gather_objects(obj: Any) -> list[Any] | None:

@@ -9,6 +9,10 @@ class UserError(Exception):
     and what to do. ``main`` prints it without a traceback and exits with status 2."""
 
 
+class ToldElsewhere(UserError):
+    """A UserError of another process of the run, which prints it; this one only ends."""
+
+
 class OutputError(UserError):
     """Results cannot be written: a full disk, no permission. Going on is of no use."""
 
