@@ -19,9 +19,10 @@ import configs
 from configs.models import MODELS
 from dataloaders.resize import network_sizes
 from networks import build_model
+from networks.inference import for_inference
 from networks.segmenter import hard_labels, one_hot
 from networks.wrappers import ObjectGroups
-from utils.device import half_precision, keep_freed_memory, peak_memory_bytes, pick_device
+from utils.device import half_precision, peak_memory_bytes, pick_device, tune_cpu
 
 SIZE = (480, 854)
 
@@ -38,11 +39,12 @@ def measure(args: argparse.Namespace) -> dict:
     """Milliseconds per frame and peak memory of one model."""
     device = pick_device(args.device)
     if device.type == "cpu":
-        keep_freed_memory()
+        tune_cpu()
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    model = ObjectGroups(build_model(configs.load(args.model).model).eval().to(device))
+    network = build_model(configs.load(args.model).model).to(device)
+    model = ObjectGroups(for_inference(network))
     (size,) = network_sizes(SIZE, model.align_corners)
     columns = torch.arange(SIZE[1], device=device) * (args.objects + 1) // SIZE[1]
     labels = columns.expand(1, *SIZE)

@@ -29,12 +29,12 @@ def override(cfg: T, assignment: str, path: str = "") -> T:
     hint = get_type_hints(type(cfg))[head]
     try:
         return replace(cfg, **{head: parse(text, hint)})
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, TypeError) as error:
         raise UserError(f"{path}{head}={text}: expected {_describe(hint)}") from error
 
 
 def parse(text: str, hint: Any) -> Any:
-    """``text`` as a value of the type ``hint``. Raises ValueError or SyntaxError."""
+    """``text`` as a value of the type ``hint``. Raises ValueError, SyntaxError, TypeError."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
         if text.lower() in ("none", "null", ""):

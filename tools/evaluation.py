@@ -17,6 +17,7 @@ from dataloaders.eval_videos import single_video
 from dataloaders.types import Video
 from dataloaders.video_reader import InputSize
 from networks import build_model
+from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter
 from networks.wrappers import ObjectGroups, TestTimeAugmentation
 from tools import speed
@@ -25,7 +26,7 @@ from tools.results import ResultFolder, VideoRecord
 from tools.video_worker import VideoWorker
 from utils import distributed
 from utils.checkpoint import load_weights
-from utils.device import half_precision, keep_freed_memory, pick_device
+from utils.device import half_precision, pick_device, tune_cpu
 from utils.errors import UserError
 from utils.files import write_json
 from utils.launch import launch
@@ -132,7 +133,7 @@ def main(argv: list[str]) -> int:
     setup_logging(distributed.rank())
     device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
     if device.type == "cpu":
-        keep_freed_memory()
+        tune_cpu()
     distributed.init_distributed(device)
     log.info(run_header(_device_name(device)))
     try:
@@ -201,7 +202,7 @@ def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSeg
     """The network ready to segment, and the size its frames must have."""
     network = build_model(cfg.model)
     load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
-    model = ObjectGroups(network.eval().to(device))
+    model = ObjectGroups(for_inference(network.to(device)))
     scales, max_short_edge = (1.0,), None
     if cfg.eval.multiscale:
         scales, max_short_edge = cfg.eval.scales, cfg.eval.max_resolution

@@ -1,12 +1,15 @@
 """Which device a run uses, and its half precision."""
 
 import ctypes
+import logging
 import resource
 import sys
 
 import torch
 
 from utils.errors import UserError
+
+log = logging.getLogger(__name__)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
 
@@ -57,6 +60,38 @@ def reset_peak_memory(device: torch.device) -> None:
     """Start ``peak_memory_bytes`` anew; a process's own peak, without a GPU, only grows."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+
+
+def tune_cpu() -> None:
+    """What makes a network faster on a CPU without changing what it computes; once per process."""
+    keep_freed_memory()
+    if route_products_to_onednn():
+        log.info("fp32 products go through oneDNN, which is exact here")
+
+
+def route_products_to_onednn(tolerance: float = 1e-5) -> bool:
+    """Let oneDNN do fp32 matrix products if that is exact on this processor; returns whether.
+
+    The switch is PyTorch's permission to compute in bfloat16. Without matrix units for it (AMX)
+    oneDNN computes in fp32 all the same, and on AMD up to twice as fast as MKL. So it is tried out:
+    a relative error above ``tolerance`` takes the permission back.
+    """
+    settings = getattr(torch.backends.mkldnn, "matmul", None)  # PyTorch 2.9 and later
+    if settings is None or not torch.backends.mkldnn.is_available():
+        return False
+    before = settings.fp32_precision
+    settings.fp32_precision = "bf16"
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((64, 128, 64), (512, 128, 1024), (256, 2048, 512)):
+        rows, inner, columns = shape
+        a = torch.randn(2, rows, inner, generator=generator)
+        b = torch.randn(2, inner, columns, generator=generator)
+        exact = a.double() @ b.double()
+        for product in (a @ b, torch.stack([a[0] @ b[0], a[1] @ b[1]])):
+            if (product - exact).abs().max() > tolerance * exact.abs().max():
+                settings.fp32_precision = before
+                return False
+    return True
 
 
 def keep_freed_memory() -> None:

@@ -1,5 +1,5 @@
-"""Image encoders. Each states ``channels`` (of its maps at strides 4, 8, 16, 16) and
-``align_corners`` (image sides of 16 k + 1 pixels) and takes the norm layer of its convolutions."""
+"""Image encoders. Each states ``channels`` and ``strides`` of its four maps and ``align_corners``:
+whether image sides must be 16 k + 1 pixels, not 16 k. It takes the norm layer of its convolutions."""
 
 from functools import partial
 

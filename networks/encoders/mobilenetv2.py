@@ -11,7 +11,7 @@ STAGES = (3, 6, 13)
 class MobileNetV2(nn.Module):
     """Maps at strides 4, 8, 16 and 16; key names are torchvision's."""
 
-    align_corners = True
+    align_corners, strides = True, (4, 8, 16, 16)
 
     def __init__(self, norm_layer: type[nn.Module], width: float = 1.0, dilated: bool = True):
         """width: channel multiplier. dilated: False drops blocks 14 to 18, most of the weights,

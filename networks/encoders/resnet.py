@@ -7,7 +7,7 @@ from torchvision.models import resnet50
 class ResNet50(nn.Module):
     """Maps at strides 4, 8, 16 and the last one again; key names are torchvision's."""
 
-    align_corners = True
+    align_corners, strides = True, (4, 8, 16, 16)
     channels = (256, 512, 1024, 1024)
 
     def __init__(self, norm_layer: type[nn.Module]):

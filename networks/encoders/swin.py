@@ -15,7 +15,7 @@ from torchvision.models.swin_transformer import (
 class SwinBase(nn.Module):
     """Maps at strides 4, 8, 16 and the last one again, each normalised."""
 
-    align_corners = False
+    align_corners, strides = False, (4, 8, 16, 16)
     channels = (128, 256, 512, 512)
 
     def __init__(self, norm_layer: type[nn.Module]):

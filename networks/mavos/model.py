@@ -9,19 +9,17 @@ from networks.mavos.elstt import ELSTT
 from networks.mavos.memory import Memory, Policy, remember
 from networks.segmenter import Segmented, resize_mask
 
-STRIDE = 16  # pixels per token
-
 
 class IDBank(nn.Module):
     """Turns a mask into ID embeddings, one per token: which identities cover the cell."""
 
-    def __init__(self, max_objects: int, dim: int, align_corners: bool):
+    def __init__(self, max_objects: int, dim: int, stride: int, align_corners: bool):
+        """stride: pixels per token."""
         super().__init__()
+        self.stride, self.align_corners = stride, align_corners
         # With aligned corners cells are centred on pixels 0, 16, 32, …, and so is the kernel.
-        self.align_corners = align_corners
-        kernel = STRIDE + 1 if align_corners else STRIDE
-        padding = STRIDE // 2 if align_corners else 0
-        self.conv = nn.Conv2d(max_objects + 1, dim, kernel, stride=STRIDE, padding=padding)
+        kernel, padding = (stride + 1, stride // 2) if align_corners else (stride, 0)
+        self.conv = nn.Conv2d(max_objects + 1, dim, kernel, stride, padding)
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, mask: Tensor, size: tuple[int, int]) -> Tensor:
@@ -29,12 +27,12 @@ class IDBank(nn.Module):
 
         Returns (B, h * w, dim).
         """
-        extra = 1 if self.align_corners else 0
-        pixels = tuple(STRIDE * (side - extra) + extra for side in size)
+        extra = int(self.align_corners)
+        pixels = tuple(self.stride * (side - extra) + extra for side in size)
         mask = resize_mask(mask, pixels, self.conv.weight.dtype)
         # Channels of unused identities are zero: the products with them are not made.
         weight = self.conv.weight[:, : mask.shape[1]]
-        embedding = F.conv2d(mask, weight, self.conv.bias, STRIDE, self.conv.padding)
+        embedding = F.conv2d(mask, weight, self.conv.bias, self.stride, self.conv.padding)
         return self.norm(to_tokens(embedding))
 
 
@@ -67,9 +65,9 @@ class MAVOS(nn.Module):
 
         Raises ValueError for a size that breaks the encoder's rule.
         """
-        extra = 1 if self.align_corners else 0
-        if any((side - extra) % STRIDE or side < STRIDE for side in image.shape[-2:]):
-            rule = "16 k + 1" if self.align_corners else "16 k"
+        stride, extra = self.encoder.strides[-1], int(self.align_corners)
+        if any((side - extra) % stride or side < stride for side in image.shape[-2:]):
+            rule = f"{stride} k + 1" if self.align_corners else f"{stride} k"
             raise ValueError(f"image sides must be {rule} pixels, got {tuple(image.shape[-2:])}")
         *skips, deepest = self.encoder(image.contiguous(memory_format=torch.channels_last))
         return [*skips, self.projector(deepest)]

@@ -1,0 +1,147 @@
+"""``tools/eval.py`` as a program: started in every way, shared, interrupted and killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from eval_tool import ROOT, make_video, members, nano, run, start, wait
+
+SCRIPT = ROOT / "tools" / "eval.py"
+LENGTHS = {"first": 120, "second": 119, "third": 118}  # the longest is begun first
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("root")
+    for name, length in LENGTHS.items():
+        make_video(folder, name, length)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(root, checkpoint) -> list[str]:
+    return [*nano(checkpoint), "--dataset", "generic", "--data_root", str(root)]
+
+
+@pytest.fixture(scope="module")
+def whole(options, tmp_path_factory) -> dict[str, bytes]:
+    """Names and bytes in the archive of a run in one process that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    packed = members(run(*options, "--output", folder).archive)
+    assert len(packed) == sum(LENGTHS.values())
+    return packed
+
+
+def in_mid_video(out: Path, process: subprocess.Popen) -> None:
+    """Returns when one video is finished and the next has begun."""
+    deadline = time.monotonic() + 90
+    while True:
+        finished = {path.stem for path in out.glob("finished/*.json")}
+        begun = {path.parent.name for path in out.glob("Annotations/*/00003.png")}
+        if finished and begun - finished:
+            assert len(begun) < len(LENGTHS) or len(finished) < len(LENGTHS)
+            return
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def resumes(options, out: Path, whole: dict[str, bytes]) -> None:
+    """The same command does the rest, touches nothing that is finished, gives the same archive."""
+    finished = {path.stem for path in out.glob("finished/*.json")}
+    assert 1 <= len(finished) < len(LENGTHS)
+    before = {
+        p: p.stat().st_mtime_ns for name in finished for p in (out / "Annotations" / name).iterdir()
+    }
+    assert len(before) == sum(LENGTHS[name] for name in finished)
+    again = run(*options, "--output", out)
+    assert f"{len(finished)} finished videos are skipped" in again.stderr
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert members(again.archive) == whole
+
+
+def test_the_script_runs_from_any_folder_with_relative_paths(checkpoint, tmp_path):
+    make_video(tmp_path / "clips", "clip", 2)
+    shutil.copy(checkpoint, tmp_path / "nano.pth")
+    (tmp_path / "utils").mkdir()
+    (tmp_path / "utils/__init__.py").write_text("raise ImportError('the wrong utils')")
+    given = ["--input", "clips/JPEGImages/clip", "--mask", "clips/Annotations/clip/00000.png"]
+    ended = wait(start(SCRIPT, *nano(Path("nano.pth")), *given, "--output", "out", cwd=tmp_path))
+    assert ended.stdout == "out/out.zip\n", ended.stderr
+    assert sorted(members(tmp_path / ended.archive)) == ["clip/00000.png", "clip/00001.png"]
+    assert "Traceback" not in ended.stderr
+
+
+def test_as_a_module_a_mistake_is_one_line_and_status_2(tmp_path):
+    ended = wait(start("-m", "tools.eval", "--model", "mavo", cwd=ROOT))
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: unknown model 'mavo'; did you mean mavos")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("how", ["--gpu_num", "torchrun"])
+def test_two_processes_give_the_archive_of_one(options, whole, tmp_path, how):
+    command = [SCRIPT, "--gpu_num", "2"]
+    if how == "torchrun":
+        port = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+        command = [
+            "-m",
+            "torch.distributed.run",
+            *port,
+            "--nproc_per_node",
+            "2",
+            "-m",
+            "tools.eval",
+        ]
+    ended = wait(
+        start(*command, *options, "--output", tmp_path / "out", cwd=tmp_path, PYTHONPATH=str(ROOT))
+    )
+    assert members(ended.archive) == whole
+    assert "Traceback" not in ended.stderr
+
+
+def test_status_2_and_one_message_survive_two_processes(options, root, checkpoint, tmp_path):
+    """One bad video, then a folder of other settings: found by one process or by all."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    for name in ("good", "bad", "fine"):
+        make_video(data, name, 3)
+    (data / "JPEGImages/bad/00001.jpg").write_bytes(b"")
+    given = [*options, "--data_root", str(data), "--output", str(out), "--gpu_num", "2"]
+    error = wait(start(SCRIPT, *given, cwd=tmp_path)).error
+    assert error.startswith("error: 1 of 3 videos failed")
+    assert "00001.jpg: the file is empty" in error
+    assert sorted(path.stem for path in out.glob("finished/*")) == ["fine", "good"]
+    ended = wait(start(SCRIPT, *given, "--lt_gap", "3", cwd=tmp_path))
+    assert "results made with other settings (model.test_memory_gap: 10 then" in ended.error
+
+
+def test_ctrl_c_keeps_finished_videos(options, whole, tmp_path):
+    out = tmp_path / "out"
+    process = start(SCRIPT, *options, "--output", out, cwd=tmp_path)
+    in_mid_video(out, process)
+    process.send_signal(signal.SIGINT)
+    ended = wait(process)
+    assert (ended.status, ended.stdout) == (130, "")
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.endswith("interrupted; finished work is kept, the same command goes on\n")
+    assert not list(out.rglob(".*.tmp")) and not list(out.glob("*.zip"))
+    resumes(options, out, whole)
+
+
+def test_killed_processes_leave_a_folder_to_go_on_with(options, whole, tmp_path):
+    """As when memory or power runs out: nobody gets to tidy up."""
+    out = tmp_path / "out"
+    process = start(SCRIPT, *options, "--output", out, "--gpu_num", "2", cwd=tmp_path)
+    in_mid_video(out, process)
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    workers = [int(pid) for pid in found.stdout.split()]
+    assert len(workers) == 2
+    for pid in (process.pid, *workers):
+        os.kill(pid, signal.SIGKILL)
+    assert wait(process).status == -signal.SIGKILL
+    assert not list(out.glob("*.zip"))
+    resumes(options, out, whole)
