@@ -1,5 +1,5 @@
 """Image encoders. Each states ``channels`` and ``strides`` of its four maps and ``align_corners``:
-whether image sides must be 16 k + 1 pixels, not 16 k. It takes the norm layer of its convolutions."""
+whether image sides must be 16 k + 1 pixels, not 16 k. It is given its norm layer."""
 
 from functools import partial
 
