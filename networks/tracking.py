@@ -30,26 +30,27 @@ def segment_video(
         if given is not None:
             given_ids = given.masked_fill(given == IGNORE, 0)
             num_objects = max(num_objects, int(given_ids.max()))
-        if memory is None and num_objects == 0:
+        if num_objects == 0:
             yield frame.name, torch.zeros(frame.size, dtype=torch.uint8)
             continue
-        is_first = memory is None
-        image = _to_device(frame.image, device)
+        image, is_first = _to_device(frame.image, device), memory is None
         with (
             nullcontext() if is_first else stopwatch,
             torch.autocast(device.type, autocast, enabled=autocast is not None),
         ):
             feats = model.encode(image)
             if is_first:
-                labels = given
-                memory = model.start(feats, one_hot(labels, num_objects))
+                labels = given_ids
+                memory = model.start(feats, one_hot(given, num_objects))
             else:
                 out = model.segment(feats, memory, frame.size)
-                labels = hard_labels(out.logits)
+                labels = remembered = hard_labels(out.logits)
                 if given is not None:
-                    labels = torch.where(given > 0, given, labels)
+                    labels = torch.where(given_ids > 0, given_ids, labels)
+                    # parity: pixels to ignore are shown as predicted, but remembered as nothing
+                    remembered = torch.where(given == IGNORE, given, labels)
                 memory = model.memorize(
-                    out, one_hot(labels, num_objects), memory, new_objects=given is not None
+                    out, one_hot(remembered, num_objects), memory, new_objects=given is not None
                 )
         yield frame.name, labels[0].to(torch.uint8).cpu()
 

@@ -133,6 +133,14 @@ def test_overwrite_does_everything_again(first_run, out, options):
     assert again.archive.read_bytes() == first_run[1].archive.read_bytes()
 
 
+def test_an_archive_never_outlives_its_masks(out, options, data, tmp_path):
+    other = shutil.copytree(data, tmp_path / "other")
+    (other / "JPEGImages/left/00003.jpg").write_bytes(b"")
+    error = run(*options, "--output", out, "--overwrite", "--data_root", other).error
+    assert "00003.jpg: the file is empty" in error
+    assert not list(out.glob("*.zip"))
+
+
 def test_other_settings_do_not_mix_with_old_masks(out, options):
     before = times(out)
     error = run(*options, "--output", out, "--lt_gap", 2).error
@@ -171,6 +179,7 @@ def test_masks_of_the_data_are_never_taken_for_results(data, options, tmp_path, 
     [
         (["--flip", "--ms"], "eval", {"flip": True, "multiscale": True, "scales": [1.2, 1.3, 1.4]}),
         (["--ms", "eval.scales=0.8,1.0"], "eval", {"multiscale": True, "scales": [0.8, 1.0]}),
+        (["--flip"], "eval", {"flip": True, "multiscale": False}),
         (["--amp"], "eval", {"amp": True}),
         (["--max_resolution", "30"], "eval", {"max_resolution": 30.0}),
         (["--lt_gap", "2", "--st_skip", "2"], "model", {"test_memory_gap": 2}),

@@ -156,6 +156,7 @@ def complete(data, checkpoint, tmp_path_factory) -> dict[str, bytes]:
     [
         ("config.json", []),
         ("first/00003.png", []),
+        ("first/00004.png", []),  # the last
         ("finished/first.json", []),
         ("second/00001.png", ["first"]),
         ("finished/second.json", ["first"]),

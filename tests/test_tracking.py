@@ -42,6 +42,12 @@ def test_new_objects_are_laid_over_the_prediction():
     assert rows[1:] == [[1, 1, 2, 2, 0, 0]] * 2
 
 
+def test_ignored_pixels_are_no_result():
+    """Shown as background in the first frame and as predicted later, never as 255."""
+    _, rows, _ = track(frame("a", [0, 1, 1, 1, 255, 0]), frame("b", [2, 255, 0, 0, 0, 0]))
+    assert rows == [[0, 1, 1, 1, 0, 0], [2, 1, 1, 1, 0, 0]]
+
+
 def test_ignored_pixels_belong_to_nothing():
     mask = one_hot(torch.tensor([[[0, 1, 255, 7]]]), 2)
     assert mask[0, :, 0].T.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]

@@ -1,4 +1,4 @@
-"""The evaluation run behind ``tools/eval.py``: options, checkpoint, videos, masks, report."""
+"""The evaluation run behind ``tools/eval.py``: checkpoint, videos, masks, report."""
 
 import argparse
 import dataclasses
@@ -8,11 +8,8 @@ from pathlib import Path
 
 import torch
 
-import configs
-from configs.models import MODELS
 from configs.schema import Config
-from configs.stages import STAGES
-from dataloaders import EVAL_DATASETS, find_dataset, list_videos
+from dataloaders import find_dataset, list_videos
 from dataloaders.eval_videos import single_video
 from dataloaders.types import Video
 from dataloaders.video_reader import InputSize
@@ -21,6 +18,7 @@ from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter
 from networks.wrappers import ObjectGroups, TestTimeAugmentation
 from tools import speed
+from tools.eval_options import parse
 from tools.find_checkpoint import find_checkpoint
 from tools.results import ResultFolder, VideoRecord
 from tools.video_worker import VideoWorker
@@ -34,94 +32,6 @@ from utils.logging import run_header, setup_logging
 from utils.paths import DATASETS, RESULTS
 
 log = logging.getLogger(__name__)
-
-# Options of the released code and the config fields they set.
-OPTIONS = {
-    "exp_name": "exp_name",
-    "dataset": "eval.dataset",
-    "split": "eval.split",
-    "data_root": "data.root",
-    "ckpt_path": "eval.checkpoint",
-    "ckpt_step": "eval.checkpoint_step",
-    "ema": "eval.ema",
-    "flip": "eval.flip",
-    "ms": "eval.multiscale",
-    "max_resolution": "eval.max_resolution",
-    "lt_gap": "model.test_memory_gap",
-    "st_skip": "model.short_term_skip",
-    "max_id_num": "model.max_objects",
-    "amp": "eval.amp",
-    "device": "eval.device",
-    "output": "eval.output",
-    "overwrite": "eval.overwrite",
-}
-
-
-def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
-    """Command line -> resolved config, and what belongs to this start of it alone."""
-    parser = argparse.ArgumentParser(
-        prog="eval.py",
-        description="Segment every video of a dataset, or one video, and pack the masks for a "
-        "server. The last line on standard output is the path of the zip.",
-        epilog="Any config field can be set too: section.field=value, e.g. model.memory=reference, "
-        "data.threads=4. Fields: configs/schema.py.",
-    )
-    what = parser.add_argument_group("what to segment")
-    what.add_argument("--dataset", help=f"{', '.join(EVAL_DATASETS)} (default: davis2017)")
-    what.add_argument("--split", help="part of the dataset (default: the one usually evaluated)")
-    what.add_argument(
-        "--data_root", help="folder of the datasets, or of this one (default: datasets)"
-    )
-    what.add_argument("--input", type=Path, help="your own video: a file, or a folder of frames")
-    what.add_argument(
-        "--mask", type=Path, help="its mask: a file for one frame, or a folder of them"
-    )
-    model = parser.add_argument_group("with which model")
-    model.add_argument(
-        "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
-    )
-    model.add_argument("--stage", help=f"{', '.join(STAGES)} (default: the dataset's)")
-    model.add_argument("--exp_name", help="experiment that trained it (default: default)")
-    model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
-    model.add_argument(
-        "--ckpt_step", type=int, help="training step of the checkpoint (default: last)"
-    )
-    model.add_argument(
-        "--ema",
-        action=argparse.BooleanOptionalAction,
-        help="averaged weights or not (default: where there are any)",
-    )
-    model.add_argument("--lt_gap", type=int, help="frames between long-term memory updates")
-    model.add_argument("--st_skip", type=int, help="the short-term memory is that many frames old")
-    model.add_argument("--max_id_num", type=int, help="identities per object group")
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--flip", action="store_true", default=None, help="average with mirrored frames"
-    )
-    how.add_argument("--ms", action="store_true", default=None, help="average over several scales")
-    how.add_argument("--max_resolution", type=float, help="limits the frame size; 624 = 480p x 1.3")
-    how.add_argument("--amp", action="store_true", default=None, help="half precision")
-    how.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
-    how.add_argument("--gpu_id", type=int, default=0, help="first GPU to use (default: 0)")
-    how.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")
-    how.add_argument("--output", help="result folder (default: results/<dataset>/<run>)")
-    how.add_argument(
-        "--overwrite", action="store_true", default=None, help="do finished videos again"
-    )
-    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
-    args = parser.parse_intermixed_args(argv)
-    if (args.input is None) != (args.mask is None):
-        raise UserError("--input and --mask go together: a video and the mask of its first frame")
-    if args.gpu_num < 1:
-        raise UserError(f"--gpu_num must be at least 1, got {args.gpu_num}")
-    if args.gpu_id < 0:
-        raise UserError(f"--gpu_id must be 0 or more, got {args.gpu_id}")
-
-    given = {option: getattr(args, option) for option in OPTIONS}
-    overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    dataset = args.dataset or "davis2017"
-    stage = args.stage or (find_dataset(dataset)[1].stage if args.input is None else "pre_ytb_dav")
-    return configs.load(args.model, stage, overrides + args.overrides), args
 
 
 def main(argv: list[str]) -> int:

@@ -107,9 +107,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = (str(error).strip() or "it is cut short").splitlines()[0]
         raise UserError(
-            f"cannot read {path} as a PyTorch checkpoint ({reason}); download or copy it again"
+            f"cannot read {path} as a PyTorch checkpoint: it is cut short, of another kind, or "
+            "holds more than tensors and plain values; download it again, or save its state_dict"
         ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
