@@ -6,7 +6,7 @@ from configs.models import MODELS
 from configs.overrides import override
 from configs.schema import Config
 from configs.stages import STAGES
-from utils.errors import unknown_name
+from utils.errors import UserError, unknown_name
 
 
 def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) -> Config:
@@ -21,4 +21,6 @@ def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) 
     cfg = Config(name=model, stage=stage, model=MODELS[model])
     for assignment in overrides:
         cfg = override(cfg, assignment)
+    if (cfg.name, cfg.stage) != (model, stage):
+        raise UserError("name and stage are no overrides; use --model and --stage")
     return cfg

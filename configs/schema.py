@@ -81,9 +81,7 @@ class EvalConfig:
     flip: bool = False  # test-time augmentation: also the mirrored frame
     multiscale: bool = False  # test-time augmentation: ``scales`` instead of the plain size
     scales: tuple[float, ...] = (1.2, 1.3, 1.4)
-    max_resolution: float = (
-        624.0  # long edge at most 5/3 of this; with multiscale also the short one
-    )
+    max_resolution: float = 624.0  # long edge at most 5/3 of it; with multiscale also the short one
     amp: bool = False  # half precision where the device has it
     device: str = "auto"
     output: str = ""  # result folder; empty: ``results/<dataset>/<run>`` of the project

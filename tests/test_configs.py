@@ -44,6 +44,7 @@ def test_overrides_are_parsed_as_their_field(assignment, section, field, value):
         ("model.depth=0", "depth must be positive"),
         ("model.short_term_window=4", "must be odd"),
         ("model=3", "model is a section"),
+        ("stage=pre", "use --model and --stage"),
         ("model.depth.x=3", "model.depth is a field"),
         ("model.depth", "not of the form"),
         ("eval.scales=a,b", "eval.scales=a,b: expected"),

@@ -27,7 +27,9 @@ def refused(data, checkpoint, tmp_path):
     """The message of a run that must be refused before it does anything."""
 
     def run_it(*more: object) -> str:
-        given = ["--dataset", "generic", "--data_root", data, "--output", tmp_path / "out"]
+        given = ["--data_root", data, "--output", tmp_path / "out"]
+        if "--input" not in " ".join(map(str, more)):
+            given += ["--dataset", "generic"]
         error = run(*nano(checkpoint), *given, *more).error
         assert not (tmp_path / "out").exists()
         return error
@@ -93,6 +95,8 @@ def test_a_missing_dataset_shows_the_layout_it_should_have(refused, tmp_path):
 
 def test_own_frames_need_pictures_and_a_mask_that_exists(refused, data, tmp_path):
     assert f"{tmp_path}: no image file" in refused("--input", tmp_path, "--mask", data)
+    both = ("--input", data, "--mask", data, "--dataset", "mose")
+    assert "leave --dataset and --split out" in refused(*both)
     frames = data / "JPEGImages/first"
     assert "m.png: no such mask" in refused("--input", frames, "--mask", "m.png")
 

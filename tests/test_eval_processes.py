@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -73,6 +74,13 @@ def test_the_script_runs_from_any_folder_with_relative_paths(checkpoint, tmp_pat
     assert ended.stdout == "out/out.zip\n", ended.stderr
     assert sorted(members(tmp_path / ended.archive)) == ["clip/00000.png", "clip/00001.png"]
     assert "Traceback" not in ended.stderr
+
+
+def test_without_an_installation_it_says_what_to_run(tmp_path):
+    command = [sys.executable, "-S", str(SCRIPT), "--help"]  # -S: no installed packages
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"run `pip install -e {ROOT}/` once" in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.fixture

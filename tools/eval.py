@@ -7,17 +7,17 @@
 The last line on standard output is the path of the zip; everything else goes to standard error.
 """
 
+import sys
+
 try:
+    from tools.cli import run
     from tools.evaluation import main
 except ModuleNotFoundError as error:
-    from pathlib import Path
-
-    root = Path(__file__).resolve().parents[1]
-    raise SystemExit(
-        f"no module {error.name!r}: run `pip install -e {root}` once, then again"
-    ) from None
-
-from tools.cli import run
+    root = __file__.rsplit("tools", 1)[0]
+    print(f"no module {error.name!r}: run `pip install -e {root}` once", file=sys.stderr)
+    raise SystemExit(2) from None
+except KeyboardInterrupt:  # while PyTorch was loading
+    raise SystemExit(130) from None
 
 if __name__ == "__main__":
     run(main)

@@ -87,6 +87,8 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     args = parser.parse_intermixed_args(argv)
     if (args.input is None) != (args.mask is None):
         raise UserError("--input and --mask go together: a video and the mask of its first frame")
+    if args.input is not None and (args.dataset or args.split):
+        raise UserError("--input is a video of its own; leave --dataset and --split out")
     if args.gpu_num < 1:
         raise UserError(f"--gpu_num must be at least 1, got {args.gpu_num}")
     if args.gpu_id < 0:
