@@ -24,7 +24,6 @@ from networks import build_model
 from networks.tracking import segment_video
 from networks.wrappers import ObjectGroups
 from utils.device import pick_device
-from utils.stopwatch import Stopwatch
 
 
 def write_video(folder: Path, frames: int, size: tuple[int, int]) -> None:
@@ -71,7 +70,7 @@ def main() -> None:
         video = single_video(Path(name) / "frames", Path(name) / "mask.png")
         reader = VideoReader(video, InputSize(model.align_corners))
         started, last = time.perf_counter(), 0
-        tracked = segment_video(model, reader, device, Stopwatch(device))
+        tracked = segment_video(model, reader, device)
         for count, _ in enumerate(tracked, start=1):
             if count in marks:
                 seconds = time.perf_counter() - started

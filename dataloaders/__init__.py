@@ -1,5 +1,6 @@
 """The datasets that can be evaluated by name: where each lies, and the function that lists it."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from dataloaders.eval_videos import (
     GENERIC_FOLDERS,
+    MissingFolder,
     list_davis,
     list_generic,
     list_longvideo,
@@ -16,6 +18,8 @@ from dataloaders.eval_videos import (
 )
 from dataloaders.types import Video
 from utils.errors import UserError, unknown_name
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,14 @@ def list_videos(dataset: str, split: str | None, data_root: Path) -> list[Video]
         split = found.splits[0]
     elif split not in found.splits:
         raise unknown_name(f"split of {name}", split, found.splits)
-    return found.list_split(_find_root(name, found, data_root), split)
+    root = _find_root(name, found, data_root)
+    logger.info("%s, split %s, in %s", name, split, root)
+    try:
+        return found.list_split(root, split)
+    except MissingFolder as error:
+        raise UserError(
+            f"{name} has no split {split} in {root}: {error}. Expected:\n{found.layout}"
+        ) from error
 
 
 def find_dataset(dataset: str) -> tuple[str, EvalDataset]:

@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 GENERIC_FOLDERS = (("JPEGImages", "Annotations"), ("images", "masks"), ("frames", "masks"))
 
 
+class MissingFolder(UserError):
+    """A split whose folder is not there; ``list_videos`` adds what was expected."""
+
+
 def list_davis(root: Path, split: str, year: Literal[2016, 2017]) -> list[Video]:
     """DAVIS at 480p, or at full resolution for a split such as "val_full"."""
     subset = split.removesuffix("_full")
@@ -150,11 +154,11 @@ def _list_folders(frames: Path, masks: Path, choose: Callable[[Path], ChooseMask
 
 
 def _first_folder(*folders: Path) -> Path:
-    """The first that exists; UserError naming all."""
+    """The first that exists; MissingFolder naming all."""
     for folder in folders:
         if folder.is_dir():
             return folder
-    raise UserError(f"none of these folders exists: {', '.join(map(str, folders))}")
+    raise MissingFolder(f"there is no {' or '.join(map(str, folders))}")
 
 
 def _video_of_meta(

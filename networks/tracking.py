@@ -15,14 +15,14 @@ def segment_video(
     model: VideoSegmenter,
     frames: Iterable,
     device: torch.device,
-    stopwatch: Stopwatch,
+    stopwatch: Stopwatch | None = None,
     autocast: torch.dtype | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield ``(frame name, labels)`` of every frame; labels (H0, W0) uint8 identities, on the CPU.
 
     frames: ``dataloaders.types.Frame``s. Until the first given mask all is background. Later given
-    masks are laid over the prediction and make their frame one more reference. ``stopwatch`` times
-    encode, segment and memorize of the predicted frames. autocast: precision of the network.
+    masks are laid over the prediction and make their frame one more reference. A ``stopwatch``
+    times encode, segment and memorize of the predicted frames. autocast: precision of the network.
     """
     memory, num_objects = None, 0
     for frame in frames:
@@ -35,7 +35,7 @@ def segment_video(
             continue
         image, is_first = _to_device(frame.image, device), memory is None
         with (
-            nullcontext() if is_first else stopwatch,
+            nullcontext() if is_first or stopwatch is None else stopwatch,
             torch.autocast(device.type, autocast, enabled=autocast is not None),
         ):
             feats = model.encode(image)

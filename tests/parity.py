@@ -78,9 +78,9 @@ def assert_close(ours: Tensor, expected: np.ndarray, what: str, atol: float, rto
     np.testing.assert_allclose(np.asarray(ours), expected, atol=atol, rtol=rtol, err_msg=what)
 
 
-def check_memory(case: Case, long_term: tuple[Entry, ...], key: str) -> float:
-    """Compare every recorded part of the memory ``key``; returns the worst difference."""
-    differences = [0.0]
+def check_memory(case: Case, long_term: tuple[Entry, ...], key: str) -> float | None:
+    """Compare every recorded part of the memory ``key``; the worst difference, None if none is."""
+    differences = []
     for block, entry in enumerate(long_term):
         for part, pick in MEMORY_PARTS.items():
             expected = case.expected.get(f"{key}_l{block}_{part}")
@@ -88,4 +88,4 @@ def check_memory(case: Case, long_term: tuple[Entry, ...], key: str) -> float:
                 ours = pick(entry)[0]
                 assert_close(ours, expected[:, 0], f"{key} block {block} {part}", **INTERMEDIATES)
                 differences.append(worst(ours, expected[:, 0]))
-    return max(differences)
+    return max(differences, default=None)

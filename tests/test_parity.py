@@ -45,8 +45,15 @@ def build(case: Case, checkpoints) -> MAVOS:
     return parity.seeded_model(case.manifest, checkpoints(case), *overrides)
 
 
-def report(case: Case, **differences: float) -> None:
-    print(f"\n{case.name}: " + ", ".join(f"{k} {v:.1e}" for k, v in differences.items()))
+class Worst(dict):
+    """Worst difference of each kind of output that was compared."""
+
+    def note(self, kind: str, difference: float | None) -> None:
+        if difference is not None:
+            self[kind] = max(self.get(kind, 0.0), difference)
+
+    def report(self, case: Case) -> None:
+        print(f"\n{case.name}: " + ", ".join(f"{k} {v:.1e}" for k, v in self.items()))
 
 
 @pytest.mark.parametrize("name", SAME_SIZE)
@@ -55,12 +62,12 @@ def test_given_masks(name: str, checkpoints):
     """Masks of every frame are given: logits, encoder maps, block outputs and memory agree."""
     case = read_case(FIXTURES / "parity" / name)
     model, num_objects = build(case, checkpoints), case.video["obj_num"]
-    expected, blocks, differences = case.expected, {}, {"logits": 0.0, "maps": 0.0, "memory": 0.0}
+    expected, blocks, differences = case.expected, {}, Worst()
     for index, block in enumerate(model.elstt.blocks):
         block.register_forward_hook(lambda _, __, out, i=index: blocks.update({i: out[:2]}))
 
     memory = model.start(model.encode(case.image(0)), one_hot(case.labels(0), num_objects))
-    differences["memory"] = check_memory(case, memory.long_term, "ref_memory")
+    differences.note("memory", check_memory(case, memory.long_term, "ref_memory"))
     for t in range(1, len(case.inputs["frames"])):
         feats = model.encode(case.image(t))
         out = model.segment(feats, memory, feats[0].shape[-2:])
@@ -70,17 +77,15 @@ def test_given_masks(name: str, checkpoints):
                 wanted[num_objects + 1 :] == -1e10
             ).all()  # unused identities; ours are left out
             assert_close(out.logits[0], wanted[: num_objects + 1], f"logits of frame {t}", **LOGITS)
-            difference = worst(out.logits[0], wanted[: num_objects + 1])
-            differences["logits"] = max(differences["logits"], difference)
+            differences.note("logits", worst(out.logits[0], wanted[: num_objects + 1]))
         if t == 1 and case.video.get("intermediates"):
-            differences["maps"] = check_intermediates(model, feats, blocks, expected)
+            differences.note("maps", check_intermediates(model, feats, blocks, expected))
         memory = model.memorize(out, one_hot(case.labels(t), num_objects), memory)
         tokens = memory.long_term[0].key.shape[1] // feats[-1][0, 0].numel()
         if "memory_frames" in expected:
             assert tokens == expected["memory_frames"][t]
-        difference = check_memory(case, memory.long_term, f"memory_after_t{t}")
-        differences["memory"] = max(differences["memory"], difference)
-    report(case, **differences)
+        differences.note("memory", check_memory(case, memory.long_term, f"memory_after_t{t}"))
+    differences.report(case)
 
 
 def check_intermediates(model: MAVOS, feats: list[Tensor], blocks: dict, expected: dict) -> float:
@@ -116,37 +121,35 @@ def run_free(case: Case, checkpoints, images: list[Tensor], feed_back: str) -> d
     expected, size = case.expected, tuple(case.video["output_size"])
     num_objects = case.video["obj_num"]
     new_objects = {int(t): row for t, row in case.video.get("new_objects", {}).items()}
-    differences = {"pixels": 0.0, "logits": 0.0, "memory": 0.0}
+    differences = Worst()
 
     memory = model.start(model.encode(images[0]), one_hot(case.labels(0), num_objects))
     for t in range(1, len(images)):
         feats = model.encode(images[t])
         out = model.segment(feats, memory, size)
         if feed_back == "stored":
-            difference = check_logits(case, model, out, memory, feats, t)
-            differences["logits"] = max(differences["logits"], difference)
+            differences.note("logits", check_logits(case, model, out, memory, feats, t))
         labels = hard_labels(out.logits)
         if t in new_objects:
             given = case.labels(new_objects[t])
             labels = torch.where(given > 0, given, labels)
             num_objects = max(num_objects, int(given.max()))
         stored = torch.from_numpy(expected["labels"][t - 1].astype(np.int64))[None]
-        share = (labels != stored).float().mean().item()
-        differences["pixels"] = max(differences["pixels"], share)
+        differences.note("pixels", (labels != stored).float().mean().item())
         fed_back = stored if feed_back == "stored" else labels
         mask = one_hot(fed_back, num_objects)
         memory = model.memorize(out, mask, memory, new_objects=t in new_objects)
         if feed_back == "stored":
-            difference = check_memory(case, memory[0].long_term, f"memory_after_t{t}")
-            differences["memory"] = max(differences["memory"], difference)
+            long_term = memory[0].long_term
+            differences.note("memory", check_memory(case, long_term, f"memory_after_t{t}"))
         assert len(memory) == expected["n_engines"][t]
-    report(case, **differences)
+    differences.report(case)
     return differences
 
 
-def check_logits(case: Case, model: ObjectGroups, out, memory: list, feats, t: int) -> float:
+def check_logits(case: Case, model: ObjectGroups, out, memory: list, feats, t: int) -> float | None:
     """Logits of each group at decoder size, and those merged, if frame t was recorded."""
-    difference, groups = 0.0, len(memory)
+    difference, groups = None, len(memory)
     for g, group_memory in enumerate(memory):
         key = f"logits_t{t}" if groups == 1 else f"logits_t{t}_e{g}"
         if key in case.expected:
@@ -154,7 +157,7 @@ def check_logits(case: Case, model: ObjectGroups, out, memory: list, feats, t: i
             wanted = case.expected[key][: len(raw)]
             tolerance = {"atol": 6e-3, "rtol": 0} if wanted.dtype == np.float16 else LOGITS
             assert_close(raw, wanted, key, **tolerance)
-            difference = max(difference, worst(raw, wanted))
+            difference = max(difference or 0.0, worst(raw, wanted))
     wanted = case.expected.get(f"aggregated_t{t}")
     if wanted is not None:
         ours = out.logits[0, :, ::4, ::4]

@@ -66,16 +66,35 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         action=argparse.BooleanOptionalAction,
         help="averaged weights or not (default: where there are any)",
     )
-    model.add_argument("--lt_gap", type=int, help="frames between long-term memory updates")
-    model.add_argument("--st_skip", type=int, help="the short-term memory is that many frames old")
-    model.add_argument("--max_id_num", type=int, help="identities per object group")
+    model.add_argument(
+        "--lt_gap",
+        type=int,
+        help="frames between memory updates (default: 10)",
+    )
+    model.add_argument(
+        "--st_skip", type=int, help="age of the short-term memory, in frames (default: 1)"
+    )
+    model.add_argument(
+        "--max_id_num",
+        type=int,
+        help="identities per object group (default: 10)",
+    )
     how = parser.add_argument_group("how")
     how.add_argument(
         "--flip", action="store_true", default=None, help="average with mirrored frames"
     )
     how.add_argument("--ms", action="store_true", default=None, help="average over several scales")
-    how.add_argument("--max_resolution", type=float, help="limits the frame size; 624 = 480p x 1.3")
-    how.add_argument("--amp", action="store_true", default=None, help="half precision")
+    how.add_argument(
+        "--max_resolution",
+        type=float,
+        help="long edge at most 5/3 of it (default: 624)",
+    )
+    how.add_argument(
+        "--amp",
+        action="store_true",
+        default=None,
+        help="half precision",
+    )
     how.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
     how.add_argument("--gpu_id", type=int, default=0, help="first GPU to use (default: 0)")
     how.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")

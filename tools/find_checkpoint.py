@@ -8,8 +8,8 @@ from utils.errors import UserError
 from utils.paths import PRETRAINED, TRAINED
 
 DOWNLOAD_HINT = (
-    "train one, name a file with --ckpt_path, or download it from the model zoo in the README of "
-    "github.com/Amshaker/MAVOS"
+    "name a file with --ckpt_path, or download one: the model zoo in the README of "
+    "github.com/Amshaker/MAVOS has those of mavos, r50_mavos and swinb_mavos"
 )
 
 
@@ -23,6 +23,8 @@ def find_checkpoint(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRE
     wanted = cfg.eval
     if wanted.checkpoint:
         path = Path(wanted.checkpoint)
+        if wanted.checkpoint_step >= 0:
+            raise UserError("--ckpt_path names a file already; leave --ckpt_step out")
         if not path.is_file():
             raise UserError(f"no checkpoint {path} (--ckpt_path); {DOWNLOAD_HINT}")
         return path.resolve()

@@ -50,14 +50,16 @@ def table(summary: dict) -> str:
         lines.append(_row(name, width, r, r["fps"]))
     lines.append(_row("total", width, total, total["all_frame_fps"]))
     lines.append(
-        f"model alone on {summary['device']}: {total['all_frame_fps']:.2f} FPS over all frames, "
+        f"model alone on {summary['device']}, first frames of videos left out: "
+        f"{total['all_frame_fps']:.2f} FPS over all frames, "
         f"{total['all_sequence_fps']:.2f} FPS over sequences"
     )
     return "\n".join(lines)
 
 
 def _row(name: str, width: int, r: dict, fps: float) -> str:
-    figures = f"{r['frames']:6d}  {r['objects']:7d}  {fps:7.2f}  {r['end_to_end_fps']:10.2f}"
+    shown = f"{fps:7.2f}" if fps else f"{'-':>7}"  # a video of one frame has none to predict
+    figures = f"{r['frames']:6d}  {r['objects']:7d}  {shown}  {r['end_to_end_fps']:10.2f}"
     return f"{name:{width}}  {figures}  {r['peak_memory_bytes'] / 2**30:7.2f} GiB"
 
 

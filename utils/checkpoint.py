@@ -45,6 +45,14 @@ PREFIXES = (
     ),
 )
 
+# Keys by which a user's file is recognised when it does not fit.
+MODEL_MARKS = {
+    "encoder.layer1.": "r50_mavos",
+    "encoder.patch_embed.": "swinb_mavos",
+    "encoder.features.18.": "mavos",
+    "encoder.features.": "mavos_nano",
+}
+
 # What whole-image classifiers hold beyond the encoders: heads, and stages we do not use.
 CLASSIFIER_ONLY = (
     "classifier.",  # MobileNetV2
@@ -186,9 +194,10 @@ def _load(
             for what, keys in problems.items()
             if keys
         )
+        fits = next((m for k, m in MODEL_MARKS.items() if any(s.startswith(k) for s in state)), "")
         raise UserError(
-            f"checkpoint {path} does not fit the model ({listed}); "
-            "check that --model and the checkpoint belong together"
+            f"checkpoint {path} does not fit the model{fits and f', it looks like one of {fits}'}; "
+            f"check that --model and the checkpoint belong together ({listed})"
         )
     ours = model.state_dict()
     renamed = {to_code_name(k): v for k, v in state.items()}

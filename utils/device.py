@@ -66,7 +66,7 @@ def tune_cpu() -> None:
     """What makes a network faster on a CPU without changing what it computes; once per process."""
     keep_freed_memory()
     if route_products_to_onednn():
-        log.info("fp32 products go through oneDNN, which is exact here")
+        log.debug("fp32 products go through oneDNN, which is exact here")
 
 
 def route_products_to_onednn(tolerance: float = 1e-5) -> bool:
