@@ -97,7 +97,7 @@ def _report(
     if records:
         log.info("done\n%s", speed.table(summary))
     if failed:
-        listed = "\n".join(f"  {message}" for message in failed.values())
+        listed = "\n".join(f"  {name}: {message}" for name, message in failed.items())
         raise UserError(
             f"{len(failed)} of {len(videos)} videos failed, so no zip was made:\n{listed}\n"
             f"{len(records)} finished videos are kept in {folder.annotations}; "

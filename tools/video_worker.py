@@ -65,14 +65,11 @@ class VideoWorker:
                     except OutputError:
                         raise
                     except torch.OutOfMemoryError:
-                        failed[video.name] = (
-                            f"video '{video.name}': out of GPU memory; lower --max_resolution, or "
-                            "add --amp"
-                        )
+                        failed[video.name] = "out of GPU memory; lower --max_resolution, add --amp"
                     except UserError as error:
                         failed[video.name] = str(error)
                     if video.name in failed:
-                        log.error(failed[video.name])
+                        log.error("%s: %s", video.name, failed[video.name])
         except OutputError as error:  # the next video could not be written either
             failed[video.name] = str(error)
         return done, failed

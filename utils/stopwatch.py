@@ -1,34 +1,45 @@
 """Time spent in a stretch of device work, without stalling the device to read the clock."""
 
 import time
+from collections import deque
 
 import torch
 
 
 class Stopwatch:
-    """``with stopwatch:`` adds one lap. On CUDA laps are pairs of events, read when asked for."""
+    """``with stopwatch:`` adds one lap. On CUDA a lap is a pair of events, read once it has passed."""
 
     def __init__(self, device: torch.device):
         self.device = device
-        self._laps: list[tuple] = []
+        self.laps = 0
+        self._seconds = 0.0
+        self._events: deque[tuple[torch.cuda.Event, torch.cuda.Event]] = deque()
 
     def __enter__(self) -> "Stopwatch":
-        self._laps.append((self._now(),))
+        self._started = self._now()
         return self
 
     def __exit__(self, *_) -> None:
-        self._laps[-1] += (self._now(),)
-
-    @property
-    def laps(self) -> int:
-        return len(self._laps)
+        self.laps += 1
+        stopped = self._now()
+        if self.device.type != "cuda":
+            self._seconds += stopped - self._started
+            return
+        self._events.append((self._started, stopped))
+        while self._events and self._events[0][1].query():
+            self._read_oldest()
 
     def seconds(self) -> float:
         """Sum of all laps; waits for the device."""
-        if self.device.type == "cuda":
+        if self._events:
             torch.cuda.synchronize(self.device)
-            return sum(start.elapsed_time(stop) for start, stop in self._laps) / 1000
-        return sum(stop - start for start, stop in self._laps)
+        while self._events:
+            self._read_oldest()
+        return self._seconds
+
+    def _read_oldest(self) -> None:
+        started, stopped = self._events.popleft()
+        self._seconds += started.elapsed_time(stopped) / 1000
 
     def _now(self):
         if self.device.type == "cuda":
