@@ -7,7 +7,7 @@ import torch
 
 
 class Stopwatch:
-    """``with stopwatch:`` adds one lap. On CUDA a lap is a pair of events, read once it has passed."""
+    """``with stopwatch:`` adds one lap. On CUDA a lap is two events, read once both have passed."""
 
     def __init__(self, device: torch.device):
         self.device = device
