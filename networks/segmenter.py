@@ -58,6 +58,8 @@ def one_hot(labels: Tensor, num_objects: int, dtype: torch.dtype = torch.uint8) 
 
 def resize_mask(mask: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
     """Mask (B, C, H, W) at ``size`` by nearest neighbour, as floating point ``dtype``."""
+    if mask.device.type != "cpu":  # bytes are quicker, but not every device resizes them
+        mask = mask.to(dtype)
     if mask.shape[-2:] != tuple(size):
         mask = F.interpolate(mask, size=size, mode="nearest")
     return mask.to(dtype)

@@ -44,6 +44,8 @@ def main(argv: list[str]) -> int:
     device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
     if device.type == "cpu":
         tune_cpu()
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)
     distributed.init_distributed(device)
     log.info(run_header(_device_name(device)))
     try:
