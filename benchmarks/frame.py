@@ -10,7 +10,6 @@ import argparse
 import json
 import platform
 import statistics
-import sys
 import time
 
 import torch
@@ -92,8 +91,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    result = measure(parser.parse_args())
-    if "--json" in sys.argv:
+    args = parser.parse_args()
+    result = measure(args)
+    if args.json:
         print(json.dumps(result))
     else:
         print("\n".join(f"{key:18} {value}" for key, value in result.items()))

@@ -1,4 +1,4 @@
-"""``section.field=value`` on the command line, and configs as plain dictionaries in files."""
+"""``section.field=value`` on the command line."""
 
 import ast
 from dataclasses import fields, is_dataclass, replace
@@ -55,4 +55,4 @@ def parse(text: str, hint: Any) -> Any:
 
 
 def _describe(hint: Any) -> str:
-    return getattr(hint, "__name__", None) if isinstance(hint, type) else str(hint)
+    return hint.__name__ if isinstance(hint, type) else str(hint)

@@ -7,9 +7,8 @@ import numpy as np
 from PIL import Image
 
 from dataloaders.images import IMAGE_SUFFIXES, PILLOW_ERRORS, files_by_stem, read_file
-from dataloaders.types import IGNORE
 from utils.errors import UserError
-from utils.palette import davis_palette
+from utils.palette import IGNORE, davis_palette
 
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".npy", ".gif"}
 _ADVICE = "Save masks as palette or greyscale PNG whose pixel values are object ids 1 to 254"

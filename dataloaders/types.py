@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-IGNORE = 255  # mask value of void pixels: neither object nor background
+from utils.palette import IGNORE
 
 
 def numbered_frame_name(index: int) -> str:

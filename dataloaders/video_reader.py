@@ -15,9 +15,10 @@ from torch import Tensor
 from dataloaders.images import read_image
 from dataloaders.mask_files import read_mask
 from dataloaders.resize import network_sizes, to_input
-from dataloaders.types import IGNORE, Frame, IdMap, Video, numbered_frame_name
+from dataloaders.types import Frame, IdMap, Video, numbered_frame_name
 from dataloaders.video_files import VideoFile
 from utils.errors import UserError
+from utils.palette import IGNORE
 
 
 @dataclass(frozen=True)

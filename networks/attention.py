@@ -8,17 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Scores of one chunk of queries stay near the processor's cache: floats, not bytes.
-SCORES_PER_CHUNK = 2**19
+# Most scores (not bytes) of one product. On a CPU they stay near the cache; elsewhere each product is
+# a launch, so they are few and large, and the limit only guards memory.
+SCORES_ON_CPU, SCORES_ELSEWHERE = 2**19, 2**26
+ROWS_ON_CPU = 4  # query rows of a strip; 2 to 5 take the same time
 
 
 def global_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Softmax attention to every memory token.
 
     query (B, L, K), already scaled; key (B, M, K); value (B, M, V). Returns (B, L, V).
-    Queries go in chunks: the (L, M) score matrix is never held whole.
+    Queries go in chunks, so that a long memory needs no (L, M) matrix of scores.
     """
-    chunk = max(32, SCORES_PER_CHUNK // key.shape[1])
+    limit = SCORES_ON_CPU if query.device.type == "cpu" else SCORES_ELSEWHERE
+    chunk = max(32, limit // key.shape[1])
     key = key.transpose(1, 2)
     parts = [(part @ key).softmax(dim=-1) @ value for part in query.split(chunk, dim=1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
@@ -31,19 +34,20 @@ def local_attention(
     bias: Tensor,
     size: tuple[int, int],
     window: int,
-    rows: int = 4,
+    rows: int | None = None,
 ) -> Tensor:
     """Softmax attention of each cell to the ``window`` x ``window`` cells around it.
 
     query (B, L, K), already scaled; key (B, L, K); value (B, L, V); bias (B, L, window * window)
     is added to the scores; size (H, W). Returns (B, L, V). Cells outside the grid get no weight.
 
-    Works on strips of ``rows`` query rows. A strip's queries meet all key rows within reach in one
-    product, of which the windows are a strided view; the weights go back through the same view into
-    a zero matrix for the product with the values.
+    Works on strips of ``rows`` query rows (None: what suits the device). A strip's queries meet all
+    key rows within reach in one product, of which the windows are a strided view; the weights go
+    back through the same view into a zero matrix for the product with the values.
     """
     (height, width), reach = size, window // 2
     padded_width = width + 2 * reach
+    rows = rows or (ROWS_ON_CPU if query.device.type == "cpu" else height)
     key, value = (_pad_grid(x, size, reach) for x in (key, value))
     bias = bias.unflatten(1, size).unflatten(3, (window, window)) + _outside(size, window, bias)
 

@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IGNORE = 255  # label of pixels that belong to nothing, not even to the background
-
 
 class Segmented(NamedTuple):
     """What ``segment`` says about one frame."""

@@ -6,7 +6,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from networks.segmenter import IGNORE, VideoSegmenter, hard_labels, one_hot
+from networks.segmenter import VideoSegmenter, hard_labels, one_hot
+from utils.palette import IGNORE
 from utils.stopwatch import Stopwatch
 
 

@@ -31,7 +31,7 @@ def make(size, window, batch=2, keys=3, values=5, **kwargs):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 7), (9, 4), (13, 3)])
 @pytest.mark.parametrize("window", [1, 3, 7])
-@pytest.mark.parametrize("rows", [1, 2, 4])
+@pytest.mark.parametrize("rows", [1, 2, 4, 100, None])
 def test_strips_equal_dense(size, window, rows):
     inputs = make(size, window)
     ours = local_attention(*inputs, size, window, rows=rows)
@@ -53,5 +53,5 @@ def test_local_attention_inputs_are_left_alone():
 def test_chunks_equal_whole(monkeypatch):
     query, key, value = torch.randn(2, 70, 4), torch.randn(2, 90, 4), torch.randn(2, 90, 6)
     whole = (query @ key.transpose(1, 2)).softmax(-1) @ value
-    monkeypatch.setattr(attention, "SCORES_PER_CHUNK", 1)  # the smallest chunks: 32 queries
+    monkeypatch.setattr(attention, "SCORES_ON_CPU", 1)  # the smallest chunks: 32 queries
     torch.testing.assert_close(global_attention(query, key, value), whole)

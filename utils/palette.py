@@ -1,6 +1,8 @@
-"""The colours of object ids."""
+"""What the values of a mask stand for: void, and the colours of object ids."""
 
 import numpy as np
+
+IGNORE = 255  # void pixels: neither object nor background
 
 
 def davis_palette() -> np.ndarray:

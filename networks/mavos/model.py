@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from networks.layers import to_tokens, upsample
 from networks.mavos.elstt import ELSTT
-from networks.mavos.memory import Memory, Policy, remember
+from networks.mavos.memory import Entry, Memory, Policy, remember
 from networks.segmenter import Segmented, resize_mask
 
 
@@ -106,7 +106,7 @@ class MAVOS(nn.Module):
             is_reference=new_objects,
         )
 
-    def _reference_entries(self, feats: list[Tensor], mask: Tensor):
+    def _reference_entries(self, feats: list[Tensor], mask: Tensor) -> tuple[Entry, ...]:
         size = feats[-1].shape[-2:]
         id_embedding = self.id_bank(mask, size)
         _, seen = self.elstt(to_tokens(feats[-1]), size, id_embedding=id_embedding)
