@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Most scores (not bytes) of one product. On a CPU they stay near the cache; elsewhere a product is a
-# launch, so they are few and large, and the limit only guards memory.
+# Most scores (not bytes) of one product. On a CPU they stay near the cache; elsewhere products are
+# launches, so they are few and large, and the limit only guards memory.
 SCORES_ON_CPU, SCORES_ELSEWHERE = 2**19, 2**26
 ROWS_ON_CPU = 4  # query rows of a strip; 2 to 5 take the same time
 
