@@ -18,7 +18,7 @@ def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) 
         raise unknown_name("model", model, list(MODELS))
     if stage not in STAGES:
         raise unknown_name("stage", stage, list(STAGES))
-    cfg = Config(name=model, stage=stage, model=MODELS[model])
+    cfg = Config(name=model, stage=stage, model=MODELS[model], train=STAGES[stage].train)
     for assignment in overrides:
         cfg = override(cfg, assignment)
     if (cfg.name, cfg.stage) != (model, stage):

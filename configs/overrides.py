@@ -43,8 +43,10 @@ def parse(text: str, hint: Any) -> Any:
     if origin is Literal:
         return type(get_args(hint)[0])(text)
     if origin is tuple:
-        values = ast.literal_eval(text if text.startswith(("(", "[")) else f"({text},)")
         item = get_args(hint)[0]
+        if item is str:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        values = ast.literal_eval(text if text.startswith(("(", "[")) else f"({text},)")
         return tuple(item(v) for v in values)
     if hint is bool:
         choices = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

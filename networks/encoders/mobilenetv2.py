@@ -38,6 +38,11 @@ class MobileNetV2(nn.Module):
                 maps.append(x)
         return [*maps, x]
 
+    def freeze(self, parts: int) -> None:
+        """Stop the first ``parts`` parts from learning."""
+        ends = (0, 1, *(last + 1 for last in STAGES), len(self.features))
+        self.features[: ends[min(parts, len(ends) - 1)]].requires_grad_(False)
+
 
 def _dilate(block: InvertedResidual) -> None:
     depthwise = block.conv[1][0]

@@ -29,3 +29,9 @@ class ResNet50(nn.Module):
             x = layer(x)
             maps.append(x)
         return [*maps, x]
+
+    def freeze(self, parts: int) -> None:
+        """Stop the first ``parts`` parts from learning."""
+        stem = nn.ModuleList([self.conv1, self.bn1])
+        for part in (stem, self.layer1, self.layer2, self.layer3)[:parts]:
+            part.requires_grad_(False)
