@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from utils.imagenet import IMAGE_MEAN, IMAGE_STD
+
 STRIDE = 16  # input sides are 16 k (+ 1): the last feature map has this stride
-IMAGE_MEAN = np.array((0.485, 0.456, 0.406))  # of ImageNet, RGB in 0..1
-IMAGE_STD = np.array((0.229, 0.224, 0.225))
 
 
 def network_sizes(
@@ -50,8 +50,8 @@ def to_input(image: np.ndarray, size: tuple[int, int]) -> Tensor:
     # resize, against 5.7 ms for (x / 255 - mean) / std on (H, W, 3) and a transpose.
     planes = np.empty((3, *size), np.float32)
     cv2.split(pixels, list(planes))
-    gain = 1 / (255 * IMAGE_STD)
-    offset = -IMAGE_MEAN / IMAGE_STD
+    gain = 1 / (255 * np.array(IMAGE_STD))
+    offset = -np.array(IMAGE_MEAN) / IMAGE_STD
     for channel, plane in enumerate(planes):
         plane *= np.float32(gain[channel])
         plane += np.float32(offset[channel])

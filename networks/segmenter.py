@@ -75,6 +75,34 @@ def hard_labels(logits: Tensor) -> Tensor:
     return labels
 
 
+class TrainableSegmenter(VideoSegmenter, Protocol):
+    """What ``networks.unroll.ClipUnroll`` asks of a method beyond the four verbs.
+
+    slots (B, M): the channels of logits to give, in that order, out of 1 + max_objects; training
+    shuffles identities with it.
+    """
+
+    encoder: Any  # with ``freeze(parts)``: its leading parts stop learning
+
+    def segment(
+        self, feats: list[Tensor], memory: Any, size: tuple[int, int], slots: Tensor | None = None
+    ) -> Segmented:
+        """Logits of the frame at ``size`` (H, W); ``slots`` None: of the identities in use."""
+
+    def reference(
+        self,
+        feats: list[Tensor],
+        mask: Tensor,
+        size: tuple[int, int],
+        memory: Any = None,
+        slots: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        """``start``, or ``memorize`` with new objects, and the logits of that annotated frame."""
+
+    def unreached(self, clip_length: int) -> tuple[str, ...]:
+        """Prefixes of parameters that clips of so many frames do not reach."""
+
+
 class CopyPrevious(nn.Module):
     """Repeats the last mask it was told: the smallest method, the one every other must beat."""
 

@@ -40,6 +40,18 @@ def build_mavos(cfg: ModelConfig) -> MAVOS:
         test_memory_gap=cfg.test_memory_gap,
         short_term_skip=cfg.short_term_skip,
     )
+    initialise(model)
     # Tokens are maps in channels_last memory; with weights in it too nothing is ever rearranged.
     # A depthwise convolution of tokens takes 4 ms instead of 23 (1024 channels, 480p, one core).
     return model.to(memory_format=torch.channels_last)
+
+
+def initialise(model: MAVOS) -> None:
+    """Random weights as the paper starts from; those of encoder and MCA stay as they are."""
+    bank = model.id_bank
+    for name, parameter in model.named_parameters():
+        own = name.startswith(("encoder.", "id_bank.")) or ".mca." in name
+        if parameter.ndim > 1 and not own:
+            torch.nn.init.xavier_uniform_(parameter)
+    side = bank.conv.kernel_size[0]
+    torch.nn.init.orthogonal_(bank.conv.weight.flatten(1), gain=side**-2)

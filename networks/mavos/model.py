@@ -74,40 +74,100 @@ class MAVOS(nn.Module):
 
     def start(self, feats: list[Tensor], mask: Tensor) -> Memory:
         """mask (B, 1 + N, H, W), any size, N up to ``max_objects``."""
-        entries = self._reference_entries(feats, mask)
+        _, entries = self._reference_pass(feats, mask)
         return Memory(entries, (entries,), num_objects=mask.shape[1] - 1)
 
-    def segment(self, feats: list[Tensor], memory: Memory, size: tuple[int, int]) -> Segmented:
+    def reference(
+        self,
+        feats: list[Tensor],
+        mask: Tensor,
+        size: tuple[int, int],
+        memory: Memory | None = None,
+        slots: Tensor | None = None,
+    ) -> tuple[Tensor, Memory]:
+        """Training's ``start``, or, with a memory, ``memorize`` of one more annotated frame.
+
+        Also gives the logits of the frame, which attends to its own mask.
+        """
+        decoder_input, entries = self._reference_pass(feats, mask)
+        logits = self._logits(decoder_input, feats, mask.shape[1] - 1, size, slots)
+        if memory is None:
+            return logits, Memory(entries, (entries,), num_objects=mask.shape[1] - 1)
+        return logits, self._remember(feats, entries, mask, memory, is_reference=True)
+
+    def segment(
+        self,
+        feats: list[Tensor],
+        memory: Memory,
+        size: tuple[int, int],
+        slots: Tensor | None = None,
+    ) -> Segmented:
         """Logits (B, 1 + N, H, W) at ``size``; the decoder's own size is that of ``feats[0]``."""
-        *skips, projected = feats
+        projected = feats[-1]
         decoder_input, seen = self.elstt(
             to_tokens(projected), projected.shape[-2:], memory.long_term, memory.short_term[0]
         )
-        logits = self.decoder(decoder_input, skips)[:, : memory.num_objects + 1].contiguous()
-        return Segmented(upsample(logits, size, self.align_corners), feats, carry=seen)
+        logits = self._logits(decoder_input, feats, memory.num_objects, size, slots)
+        return Segmented(logits, feats, carry=seen)
 
     def memorize(
         self, out: Segmented, mask: Tensor, memory: Memory, new_objects: bool = False
     ) -> Memory:
         """Memory after the frame; with ``new_objects`` the frame becomes one more reference."""
-        size = out.feats[-1].shape[-2:]
         if new_objects:
-            entries = self._reference_entries(out.feats, mask)
+            _, entries = self._reference_pass(out.feats, mask)
         else:
-            entries = self.elstt.entries(out.carry, self.id_bank(mask, size))
+            id_embedding = self.id_bank(mask, out.feats[-1].shape[-2:])
+            entries = self.elstt.entries(out.carry, id_embedding)
+        return self._remember(out.feats, entries, mask, memory, is_reference=new_objects)
+
+    def unreached(self, clip_length: int) -> tuple[str, ...]:
+        """Prefixes of parameters that training on clips of that many frames does not reach."""
+        # The last frame is not memorised; the first update is appended, only later ones are fused.
+        updates = (clip_length - 2) // self.train_memory_gap
+        if updates >= 2:
+            return ()
+        return tuple(f"elstt.blocks.{i}.mca." for i, b in enumerate(self.elstt.blocks) if b.mca)
+
+    def _logits(
+        self,
+        decoder_input: Tensor,
+        feats: list[Tensor],
+        num_objects: int,
+        size: tuple[int, int],
+        slots: Tensor | None,
+    ) -> Tensor:
+        logits = self.decoder(decoder_input, feats[:-1])
+        if slots is None:
+            logits = logits[:, : num_objects + 1].contiguous()
+        else:
+            logits = logits.gather(1, slots[:, :, None, None].expand(-1, -1, *logits.shape[-2:]))
+        return upsample(logits, size, self.align_corners)
+
+    def _reference_pass(
+        self, feats: list[Tensor], mask: Tensor
+    ) -> tuple[Tensor, tuple[Entry, ...]]:
+        """Decoder input and memory entries of an annotated frame."""
+        size = feats[-1].shape[-2:]
+        id_embedding = self.id_bank(mask, size)
+        decoder_input, seen = self.elstt(to_tokens(feats[-1]), size, id_embedding=id_embedding)
+        return decoder_input, self.elstt.entries(seen, id_embedding)
+
+    def _remember(
+        self,
+        feats: list[Tensor],
+        entries: tuple[Entry, ...],
+        mask: Tensor,
+        memory: Memory,
+        is_reference: bool,
+    ) -> Memory:
         return remember(
             memory,
             entries,
             policy=self.policy,
-            fuse=self.elstt.fusions(size),
+            fuse=self.elstt.fusions(feats[-1].shape[-2:]),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,
             num_objects=mask.shape[1] - 1,
-            is_reference=new_objects,
+            is_reference=is_reference,
         )
-
-    def _reference_entries(self, feats: list[Tensor], mask: Tensor) -> tuple[Entry, ...]:
-        size = feats[-1].shape[-2:]
-        id_embedding = self.id_bank(mask, size)
-        _, seen = self.elstt(to_tokens(feats[-1]), size, id_embedding=id_embedding)
-        return self.elstt.entries(seen, id_embedding)
