@@ -1,4 +1,4 @@
-"""What the listing functions of ``eval_videos`` share: list files, meta files, given masks."""
+"""What functions that list datasets share: roots, list files, meta files, given masks."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dataloaders.images import list_images, natural_key
-from dataloaders.mask_files import list_masks
+from dataloaders.mask_files import list_masks, read_mask
 from dataloaders.types import Video
 from utils.errors import UserError
+from utils.palette import IGNORE
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,24 @@ class Given:
 
 
 ChooseMasks = Callable[[list[str]], Given]  # from the frame names of a video, in order
+
+
+def find_root(
+    name: str, folders: Iterable[str], marks: Iterable[str], layout: str, data_root: Path
+) -> Path:
+    """The folder that holds dataset ``name``: the first that has one of the folders ``marks``.
+
+    Looked at are ``folders`` under ``data_root``, then ``data_root`` itself. UserError names them
+    and the expected ``layout``.
+    """
+    candidates = [*(data_root / folder for folder in folders), data_root]
+    for folder in candidates:
+        if any((folder / mark).is_dir() for mark in marks):
+            return folder
+    raise UserError(
+        f"{name} was not found. Looked at {', '.join(map(str, candidates))}. "
+        f"Expected in one of them:\n{layout}"
+    )
 
 
 def make_video(name: str, frames: Path, choose_masks: ChooseMasks, source: str = "") -> Video:
@@ -96,6 +117,21 @@ def masks_of_objects(folder: Path, starts: Mapping[int, str], source: str) -> Ch
             name: frozenset(i for i, start in starts.items() if start == name) for name in masks
         }
         return Given(masks, ids_at, source)
+
+    return choose
+
+
+def first_masks_of_objects(folder: Path) -> ChooseMasks:
+    """Each object in the first mask that shows it; every frame must have a mask, which is read."""
+
+    def choose(names: list[str]) -> Given:
+        starts: dict[int, str] = {}
+        for name in names:
+            present = np.bincount(read_mask(folder / f"{name}.png").ravel(), minlength=256)
+            for object_id in np.flatnonzero(present[:IGNORE]).tolist():
+                starts.setdefault(object_id, name)
+        starts.pop(0, None)
+        return masks_of_objects(folder, starts, str(folder))(names)
 
     return choose
 

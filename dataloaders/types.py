@@ -1,10 +1,11 @@
 """What passes between the stages: a video on disk, a frame in memory, the numbering of objects."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from utils.palette import IGNORE
@@ -93,3 +94,35 @@ def _table_of_void() -> np.ndarray:
     table = np.zeros(256, np.uint8)
     table[IGNORE] = IGNORE
     return table
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """One video to learn from, a mask for each frame; a single frame is a static picture."""
+
+    name: str  # with the dataset's: "davis2017/bear"
+    frames: tuple[Path, ...]  # image files in time order
+    masks: tuple[Path, ...]  # one per frame
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A batch of training clips. B clips, T frames of H x W pixels, N identities at most."""
+
+    images: Tensor  # (B, T, 3, H, W) uint8 RGB, as the network sees it but for normalisation
+    labels: Tensor  # (B, T, H, W) uint8 identities, 0 background, 255 ignore; frame 0 is given
+    num_objects: Tensor  # (B,) int64, identities of each clip
+    permutations: Tensor  # (B, 1 + N) int64: slot of each identity in the network; 0 stays 0
+    sources: tuple[tuple[str, ...], ...]  # file names behind each clip, for messages
+
+    def to(self, device: torch.device) -> "Clips":
+        """The same on ``device``; returns at once where memory is pinned."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Clips":
+        """The same in page-locked memory; PyTorch's data loader calls it."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Clips":
+        tensors = (self.images, self.labels, self.num_objects, self.permutations)
+        return Clips(*map(change, tensors), self.sources)
