@@ -14,8 +14,10 @@ from dataloaders.eval_videos import (
     list_longvideo,
     list_lvos,
     list_mose,
+    list_synthetic,
     list_youtubevos,
 )
+from dataloaders.listing import find_root
 from dataloaders.types import Video
 from utils.errors import UserError, unknown_name
 
@@ -125,6 +127,16 @@ EVAL_DATASETS: dict[str, EvalDataset] = {
   valid/JPEGImages/<video>/00000.jpg
   valid/Annotations/<video>/00000.png""",
     ),
+    "synthetic": EvalDataset(
+        list_synthetic,
+        folders=("synthetic", "Synthetic"),
+        marks=("JPEGImages/480p",),
+        splits=("val", "train"),
+        layout="""\
+  ImageSets/2017/val.txt                  (`python tools/make_synthetic.py` makes all of it)
+  JPEGImages/480p/<video>/00000.jpg
+  Annotations/480p/<video>/00000.png""",
+    ),
     "generic": EvalDataset(
         list_generic,
         folders=("generic",),
@@ -149,7 +161,7 @@ def list_videos(dataset: str, split: str | None, data_root: Path) -> list[Video]
         split = found.splits[0]
     elif split not in found.splits:
         raise unknown_name(f"split of {name}", split, found.splits)
-    root = _find_root(name, found, data_root)
+    root = find_root(name, found.folders, found.marks, found.layout, data_root)
     logger.info("%s, split %s, in %s", name, split, root)
     try:
         return found.list_split(root, split)
@@ -166,15 +178,3 @@ def find_dataset(dataset: str) -> tuple[str, EvalDataset]:
         if wanted == name or wanted in entry.aliases:
             return name, entry
     raise unknown_name("dataset", dataset, EVAL_DATASETS)
-
-
-def _find_root(name: str, dataset: EvalDataset, data_root: Path) -> Path:
-    """The folder that holds the dataset."""
-    candidates = [*(data_root / folder for folder in dataset.folders), data_root]
-    for folder in candidates:
-        if any((folder / mark).is_dir() for mark in dataset.marks):
-            return folder
-    raise UserError(
-        f"{name} was not found. Looked at {', '.join(map(str, candidates))}. "
-        f"Expected in one of them:\n{dataset.layout}"
-    )

@@ -12,6 +12,7 @@ from dataloaders.listing import (
     every_mask,
     first_annotated_mask,
     first_frame_mask,
+    first_masks_of_objects,
     lookup,
     make_video,
     masks_of_objects,
@@ -37,17 +38,29 @@ class MissingFolder(UserError):
 
 def list_davis(root: Path, split: str, year: Literal[2016, 2017]) -> list[Video]:
     """DAVIS at 480p, or at full resolution for a split such as "val_full"."""
+    videos = _list_davis_folders(root, split, year, first_frame_mask)
+    return [replace(video, single_object=year == 2016) for video in videos]
+
+
+def list_synthetic(root: Path, split: str) -> list[Video]:
+    """Made-up videos in the folders of DAVIS-2017; an object is given where it first appears."""
+    return _list_davis_folders(root, split, 2017, first_masks_of_objects)
+
+
+def _list_davis_folders(
+    root: Path, split: str, year: int, choose: Callable[[Path], ChooseMasks]
+) -> list[Video]:
+    """The videos of a list of DAVIS; ``choose`` takes the video's folder of masks."""
     subset = split.removesuffix("_full")
     resolution = "480p" if split == subset else "Full-Resolution"
     lists = [root / "ImageSets" / str(year) / f"{subset}.txt"]
     if year == 2016:
         lists.append(root / "ImageSets" / "480p" / f"{subset}.txt")
     frames, masks = root / "JPEGImages" / resolution, root / "Annotations" / resolution
-    videos = [
-        make_video(name, frames / name, first_frame_mask(masks / name), source)
+    return [
+        make_video(name, frames / name, choose(masks / name), source)
         for name, source in read_list(lists).items()
     ]
-    return [replace(video, single_object=year == 2016) for video in videos]
 
 
 def list_youtubevos(root: Path, split: str) -> list[Video]:
