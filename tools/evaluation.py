@@ -24,7 +24,7 @@ from tools.results import ResultFolder, VideoRecord
 from tools.video_worker import VideoWorker
 from utils import distributed
 from utils.checkpoint import load_weights
-from utils.device import half_precision, pick_device, tune_cpu
+from utils.device import device_name, half_precision, pick_device, tune_cpu
 from utils.errors import UserError
 from utils.files import write_json
 from utils.launch import launch
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     elif device.type == "cuda":
         torch.cuda.set_device(device)
     distributed.init_distributed(device)
-    log.info(run_header(_device_name(device)))
+    log.info(run_header(device_name(device)))
     try:
         return evaluate(cfg, args, device)
     finally:
@@ -82,7 +82,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
     for rank_done, rank_failed in gathered:
         records |= rank_done
         failed |= rank_failed
-    return _report(videos, records, failed, folder, zip_top, _device_name(device))
+    return _report(videos, records, failed, folder, zip_top, device_name(device))
 
 
 def _report(
@@ -153,6 +153,7 @@ def _run_name(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> str:
 def _settings(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> dict:
     """What decides the masks; a run goes on only with the same."""
     settings = dataclasses.asdict(cfg)
+    del settings["train"]
     for elsewhere in ("output", "overwrite", "device", "checkpoint", "checkpoint_step", "ema"):
         del settings["eval"][elsewhere]
     # the videos by where they are: names have aliases and defaults, folders may be relative
@@ -167,9 +168,3 @@ def _settings(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> dict:
     weights = {"path": str(checkpoint), "bytes": checkpoint.stat().st_size}
     settings |= {"data": source, "checkpoint": weights}
     return json.loads(json.dumps(settings))
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return device.type

@@ -28,33 +28,77 @@ def find_checkpoint(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRE
         if not path.is_file():
             raise UserError(f"no checkpoint {path} (--ckpt_path); {DOWNLOAD_HINT}")
         return path.resolve()
-    run = trained / f"{cfg.exp_name}_{cfg.model.title}" / cfg.stage.upper()
     kinds = {None: ("ema_ckpt", "ckpt"), True: ("ema_ckpt",), False: ("ckpt",)}[wanted.ema]
-    for kind in kinds:
-        found = _saved_steps(run / kind)
-        if wanted.checkpoint_step >= 0:
-            found = {s: p for s, p in found.items() if s == wanted.checkpoint_step}
+    return _find(
+        cfg,
+        cfg.stage,
+        wanted.checkpoint_step,
+        [trained / _run_folder(cfg, cfg.stage) / kind for kind in kinds],
+        pretrained,
+        [f"{cfg.model.title}_{cfg.stage}.pth", f"{cfg.name}_{wanted.dataset}.pth"],
+        DOWNLOAD_HINT,
+    )
+
+
+def find_start(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRETRAINED) -> Path:
+    """Path of the weights that training starts from: those of the stage ``cfg.train.start``.
+
+    Raises UserError that lists where it looked.
+    """
+    stage = cfg.train.start
+    return _find(
+        cfg,
+        stage,
+        cfg.train.start_step,
+        [trained / _run_folder(cfg, stage) / "ema_ckpt"],
+        pretrained,
+        [f"{cfg.model.title}_{stage}.pth"],
+        f"train stage {stage} first, download its weights, or name a file with --pretrained_path",
+    )
+
+
+def run_folder(cfg: Config, trained: Path = TRAINED) -> Path:
+    """Where training leaves everything of this run."""
+    return trained / _run_folder(cfg, cfg.stage)
+
+
+def saved_steps(folder: Path) -> dict[int, Path]:
+    """Training step -> checkpoint file, in order."""
+    if not folder.is_dir():
+        return {}
+    matches = ((re.fullmatch(r"save_step_(\d+)\.pth", p.name), p) for p in folder.iterdir())
+    return dict(sorted((int(match[1]), path) for match, path in matches if match))
+
+
+def _run_folder(cfg: Config, stage: str) -> Path:
+    return Path(f"{cfg.exp_name}_{cfg.model.title}", stage.upper())
+
+
+def _find(
+    cfg: Config,
+    stage: str,
+    step: int,
+    folders: list[Path],
+    pretrained: Path,
+    names: list[str],
+    hint: str,
+) -> Path:
+    """The newest of a run's saved steps, or the one asked for, else a file of one of the names."""
+    for folder in folders:
+        found = saved_steps(folder)
+        if step >= 0:
+            found = {s: p for s, p in found.items() if s == step}
         if found:
             return found[max(found)]
-    names = [f"{cfg.model.title}_{cfg.stage}.pth", f"{cfg.name}_{wanted.dataset}.pth"]
-    if wanted.checkpoint_step < 0 and pretrained.is_dir():
+    if step < 0 and pretrained.is_dir():
         by_name = {path.name.lower(): path for path in sorted(pretrained.iterdir())}
         for name in names:
             if name.lower() in by_name:
                 return by_name[name.lower()]
-    step = "<N>" if wanted.checkpoint_step < 0 else wanted.checkpoint_step
-    looked = [run / kind / f"save_step_{step}.pth" for kind in kinds]
+    looked = [folder / f"save_step_{'<N>' if step < 0 else step}.pth" for folder in folders]
     looked += [pretrained / name for name in names]
     raise UserError(
-        f"no checkpoint for --model {cfg.name} --stage {cfg.stage}. Looked for\n"
+        f"no checkpoint for --model {cfg.name} --stage {stage}. Looked for\n"
         + "\n".join(f"  {path}" for path in looked)
-        + f"\n{DOWNLOAD_HINT}"
+        + f"\n{hint}"
     )
-
-
-def _saved_steps(folder: Path) -> dict[int, Path]:
-    """Training step -> checkpoint file."""
-    if not folder.is_dir():
-        return {}
-    matches = ((re.fullmatch(r"save_step_(\d+)\.pth", p.name), p) for p in folder.iterdir())
-    return {int(match[1]): path for match, path in matches if match}

@@ -2,7 +2,7 @@
 
 import pickle
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -53,6 +53,9 @@ MODEL_MARKS = {
     "encoder.features.": "mavos_nano",
 }
 
+# What torch.load raises on a file that is cut short or of another kind.
+DAMAGED = (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError)
+
 # What whole-image classifiers hold beyond the encoders: heads, and stages we do not use.
 CLASSIFIER_ONLY = (
     "classifier.",  # MobileNetV2
@@ -88,9 +91,12 @@ to_code_name = _renamer(PREFIXES)
 to_disk_name = _renamer((code, disk) for disk, code in PREFIXES)
 
 
-def official_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """The weights of ``model`` under the released code's names and shapes."""
-    state = {to_disk_name(key): value for key, value in model.state_dict().items()}
+def official_state_dict(
+    model: nn.Module, state: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Weights under the released code's names and shapes: those of ``model``, or others for it."""
+    state = model.state_dict() if state is None else state
+    state = {to_disk_name(key): value for key, value in state.items()}
     for key, value in state.items():
         if key.endswith("relative_position_index"):  # torchvision keeps the square table flat
             side = round(value.numel() ** 0.5)
@@ -114,7 +120,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise UserError(f"no checkpoint {path}; check the path")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
+    except DAMAGED as error:
         raise UserError(
             f"cannot read {path} as a PyTorch checkpoint: it is cut short, of another kind, or "
             "holds more than tensors and plain values; download it again, or save its state_dict"

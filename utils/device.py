@@ -40,6 +40,11 @@ def pick_device(name: str = "auto", index: int = 0) -> torch.device:
     return torch.device("cuda", wanted)
 
 
+def device_name(device: torch.device) -> str:
+    """The model of a GPU, or "cpu" or "mps"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def half_precision(device: torch.device) -> torch.dtype:
     """The half-precision type to autocast to: bfloat16 where the device has it."""
     has_bfloat16 = device.type == "cpu" or (

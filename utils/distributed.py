@@ -63,6 +63,12 @@ def init_distributed(device: torch.device) -> None:
     )
 
 
+def seed_rank(seed: int, resumed: bool) -> None:
+    """Give each process other random numbers (for dropout); not if its own were restored."""
+    if not resumed:
+        torch.manual_seed(seed + rank())
+
+
 def leave() -> None:
     """Leave the process group, if this process is in one."""
     if dist.is_initialized():
@@ -94,6 +100,14 @@ def together() -> Iterator[None]:
     teller = next((i for i, e in enumerate(errors) if e is not None), None)
     if teller is not None:
         raise error if teller == rank() else ToldElsewhere(str(errors[teller]))
+
+
+def average(values: torch.Tensor) -> torch.Tensor:
+    """The mean over all processes of a tensor on the CPU; every process gets it."""
+    if world_size() > 1:
+        dist.all_reduce(values)
+        values /= world_size()
+    return values
 
 
 def gather_objects(obj: Any) -> list[Any] | None:

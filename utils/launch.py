@@ -18,18 +18,23 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from utils.errors import UserError
+
 LAUNCHER_PID = "MAVOS_LAUNCHER_PID"  # environment variable of the workers
 
 _ROOT = Path(__file__).resolve().parents[1]
 _GRACE_SECONDS = 20.0  # to finish pending masks and remove temporary files
 
 
-def launch(count: int, module: str, argv: list[str]) -> int:
+def launch(
+    count: int, module: str, argv: list[str], address: tuple[str, int] = ("127.0.0.1", 0)
+) -> int:
     """Run ``module`` in ``count`` processes of this machine; returns the status to exit with.
 
     That is 0 or the status of the process that failed first, 128 + n if signal n ended it. When one
     fails the others are interrupted as by Ctrl-C and killed 20 seconds later. SIGINT and SIGTERM
-    are passed on; a second one kills. To be called from the main thread; the workers keep the
+    are passed on; a second one kills. address: host and port of the store that the workers meet at,
+    port 0 for a free one. To be called from the main thread; the workers keep the
     current folder and find the project's modules from anywhere.
     """
     spec = importlib.util.find_spec(module)
@@ -38,7 +43,14 @@ def launch(count: int, module: str, argv: list[str]) -> int:
     # by path: with -m, packages of the same names in the current folder would hide ours
     command = [sys.executable, spec.origin, *argv]
     # The store lives here, on a port of the system's choice: nobody can take it in between.
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    host, port = address
+    try:
+        store = dist.TCPStore(host, port, is_master=True, wait_for_workers=False)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"cannot listen on {host}:{port} (--dist_url): {str(error).splitlines()[0]}; "
+            "choose another port, or leave it out"
+        ) from error
     workers: list[subprocess.Popen] = []
     received: list[int] = []
 
@@ -51,7 +63,7 @@ def launch(count: int, module: str, argv: list[str]) -> int:
     before = {number: signal.signal(number, pass_on) for number in heard}
     try:
         for rank in range(count):
-            env = _worker_env(rank, count, store.port)
+            env = _worker_env(rank, count, host, store.port)
             # in a session of its own, or Ctrl-C in a terminal would reach it twice
             workers.append(subprocess.Popen(command, env=env, start_new_session=True))
         return _join(workers, received)
@@ -76,12 +88,12 @@ def follow_launcher() -> None:
     threading.Thread(target=follow, name="follow-launcher", daemon=True).start()
 
 
-def _worker_env(rank: int, count: int, port: int) -> dict[str, str]:
+def _worker_env(rank: int, count: int, host: str, port: int) -> dict[str, str]:
     env = dict(os.environ)
     env.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // count)))
     return env | {
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), env.get("PYTHONPATH")])),
-        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_ADDR": host,
         "MASTER_PORT": str(port),
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),

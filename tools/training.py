@@ -1,0 +1,232 @@
+"""The training run behind ``tools/train.py``: weights to start from, the loop, checkpoints."""
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from configs.schema import Config
+from dataloaders.resize import network_sizes
+from dataloaders.train_clips import load_clips
+from dataloaders.train_videos import clip_sources
+from dataloaders.types import Clips
+from networks import build_model
+from networks.segmenter import TrainableSegmenter
+from tools.cli import INTERRUPTED
+from tools.find_checkpoint import find_start, run_folder, saved_steps
+from tools.train_log import TrainLog
+from tools.train_options import parse
+from tools.train_state import RunFolder
+from tools.train_step import Trainer
+from tools.validation import validate, validation_videos
+from utils import distributed
+from utils.checkpoint import load_encoder, load_weights, read_checkpoint
+from utils.device import device_name, pick_device, tune_cpu
+from utils.errors import UserError
+from utils.launch import launch
+from utils.logging import run_header, setup_logging
+from utils.paths import DATASETS, PRETRAINED
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: list[str]) -> int:
+    cfg, args = parse(argv)
+    if args.gpu_num > 1 and not distributed.is_launched():
+        pick_device(cfg.train.device, args.start_gpu + args.gpu_num - 1)  # refused once
+        return launch(args.gpu_num, "tools.train", argv, address(args.dist_url))
+    setup_logging(distributed.rank())
+    device = pick_device(cfg.train.device, args.start_gpu + distributed.local_rank())
+    if device.type == "cpu":
+        tune_cpu()
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_distributed(device)
+    try:
+        return train(cfg, device)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            "out of GPU memory: set train.clips_per_device to less than "
+            f"{cfg.train.clips_per_device} (the batch stays as large), or add --amp or "
+            "--checkpoint_activations. The last checkpoint is kept"
+        ) from error
+    finally:
+        distributed.leave()
+
+
+def train(cfg: Config, device: torch.device) -> int:
+    """Everything after the options: returns the exit status."""
+    folder = RunFolder(run_folder(cfg), cfg)
+    with distributed.together():
+        if distributed.rank() == 0:
+            setup_logging(0, folder.folder / "train.log")
+            log.info(run_header(device_name(device)))
+        sources = clip_sources(cfg.train, _data_root(cfg))
+        to_validate = validation_videos(cfg)
+        torch.manual_seed(cfg.train.seed)
+        model = build_model(cfg.model)
+        if folder.newest() is None:
+            load_start(model, cfg)
+        trainer = Trainer(model, cfg, device)
+        step, log_state = folder.resume(trainer)
+        distributed.seed_rank(cfg.train.seed, resumed=step > 0)
+        clips = load_clips(
+            cfg.train,
+            sources,
+            clip_side(cfg.train.crop, model.align_corners),
+            model.max_objects,
+            first_step=step or cfg.train.first_step,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+            pin_memory=device.type == "cuda",
+        )
+        if distributed.rank() == 0:
+            folder.write_config()
+    _announce(cfg, trainer, sources, folder)
+    watch = TrainLog(folder.folder, cfg.train, device, active=distributed.rank() == 0)
+    with StopRequest() as stop, watch:
+        watch.begin(step or cfg.train.first_step, log_state)
+        stopped = loop(cfg, trainer, clips, folder, watch, stop, to_validate, device)
+    if stopped:
+        log.warning("stopped; the same command goes on from here")
+        return stop.status
+    if distributed.rank() == 0:
+        print(list(saved_steps(folder.averages).values())[-1])
+    return 0
+
+
+def loop(
+    cfg: Config,
+    trainer: Trainer,
+    clips: Iterator[list[Clips]],
+    folder: RunFolder,
+    watch: TrainLog,
+    stop: "StopRequest",
+    to_validate: list,
+    device: torch.device,
+) -> bool:
+    """Train until the last step or until asked to stop; returns whether it was asked."""
+    done, step = cfg.train.steps, watch.steps_done
+    while step < done:
+        asked = time.perf_counter()
+        with distributed.together():  # a fault of one process's data ends all
+            batches = next(clips)
+        loaded = time.perf_counter()
+        report = trainer.step(step, batches, stop.requested)
+        step += 1
+        watch.step(step, report, loaded - asked, time.perf_counter() - loaded)
+        if step % cfg.train.save_every == 0 or step == done or report.stop:
+            folder.save(trainer, step, watch.state_dict())
+        if report.stop and step < done:
+            clips.close()
+            return True
+        if to_validate and (step % cfg.train.eval_every == 0 or step == done):
+            if distributed.rank() == 0:
+                watch.validation(step, validate(cfg, trainer, to_validate, device))
+            distributed.barrier()
+    return False
+
+
+def load_start(model: TrainableSegmenter, cfg: Config) -> None:
+    """Load what the first step starts from: a stage, a file, or an encoder's ImageNet weights."""
+    train, missing = cfg.train, []
+    if train.start_path or train.start != "encoder":
+        path = Path(train.start_path) if train.start_path else find_start(cfg)
+        if not any(key.startswith("encoder.") for key in read_checkpoint(path)):
+            load_encoder(model, path)
+        else:
+            # DeAOT's checkpoint of the first stage has no MCA
+            missing = load_weights(
+                model, path, ("long_term_memory_attention.",), cfg.model.unused_keys
+            )
+    elif cfg.model.encoder_weights:
+        path = PRETRAINED / cfg.model.encoder_weights
+        if not path.is_file():
+            raise UserError(
+                f"no ImageNet weights {path}; pretrain_models/README.md says where to get them "
+                '(model.encoder_weights="" starts from random ones)'
+            )
+        load_encoder(model, path)
+    else:
+        log.info("starting from random weights")
+        return
+    log.info("starting from %s", path)
+    if missing:
+        log.info("it has no %s, …: these %d start anew", missing[0], len(missing))
+
+
+def clip_side(crop: int, align_corners: bool) -> int:
+    """The side of a clip nearest to ``crop`` pixels that the encoder can take."""
+    return network_sizes((crop, crop), align_corners, max_long_edge=None)[0][0]
+
+
+def address(dist_url: str | None) -> tuple[str, int]:
+    """Host and port of ``tcp://HOST:PORT``; without it this machine and a free port (0)."""
+    if not dist_url:
+        return "127.0.0.1", 0
+    host, separator, port = dist_url.removeprefix("tcp://").rpartition(":")
+    if not separator or not host or not port.isdigit():
+        raise UserError(f"--dist_url must look like tcp://127.0.0.1:13241, got {dist_url!r}")
+    return host, int(port)
+
+
+class StopRequest:
+    """Turns the first SIGINT or SIGTERM into a wish that the loop grants after its step.
+
+    A second one ends the process at once.
+    """
+
+    def __init__(self) -> None:
+        self.requested, self.status = False, INTERRUPTED
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopRequest":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: Any) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested, self.status = True, 128 + number
+        if distributed.rank() == 0:
+            log.warning("asked to stop: saving after this step; ask again to leave at once")
+
+
+def _announce(cfg: Config, trainer: Trainer, sources: list, folder: RunFolder) -> None:
+    """Say what is going to happen."""
+    learning = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    log.info("%s, stage %s: %.1f M weights learn", cfg.model.title, cfg.stage, learning / 1e6)
+    for source in sources:
+        log.info("%s: %d videos, %d times", source.name, len(source.videos), source.repeats)
+    share = cfg.train.batch_size // distributed.world_size()
+    rounds = -(-share // cfg.train.clips_per_device)
+    log.info(
+        "%d clips a step: %d processes, %d clips each, in %d rounds",
+        cfg.train.batch_size,
+        distributed.world_size(),
+        share,
+        rounds,
+    )
+    if trainer.unreached:
+        log.warning(
+            "clips of %d frames with a memory gap of %d never reach %s…: it does not learn. "
+            "Use a longer train.clip_length or a smaller model.train_memory_gap",
+            cfg.train.clip_length,
+            cfg.model.train_memory_gap,
+            trainer.unreached[0],
+        )
+    log.info("everything goes to %s", folder.folder)
+
+
+def _data_root(cfg: Config) -> Path:
+    return Path(cfg.data.root) if cfg.data.root else DATASETS

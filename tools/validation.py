@@ -1,0 +1,76 @@
+"""A quick look at how good the averaged weights are, in the middle of training."""
+
+import copy
+import logging
+from pathlib import Path
+
+import torch
+
+from configs.schema import Config
+from dataloaders import list_videos
+from dataloaders.mask_files import list_masks, read_mask
+from dataloaders.types import Video
+from dataloaders.video_reader import InputSize, VideoReader
+from networks.inference import for_inference
+from networks.segmenter import VideoSegmenter
+from networks.tracking import segment_video
+from networks.wrappers import ObjectGroups
+from tools.scoring import score_video
+from tools.train_step import Trainer
+from utils.errors import UserError
+from utils.paths import DATASETS
+
+log = logging.getLogger(__name__)
+
+
+def validation_videos(cfg: Config) -> list[Video]:
+    """The videos to validate on; none if that is not asked for. Their masks must be there."""
+    if not cfg.train.eval_every:
+        return []
+    root = Path(cfg.data.root) if cfg.data.root else DATASETS
+    videos = list_videos(cfg.train.eval_dataset, cfg.train.eval_split or None, root)
+    videos = videos[: cfg.train.eval_videos or None]
+    for video in videos:
+        if video.error:
+            raise UserError(video.error)
+        if len(_truth_files(video)) < 2:
+            raise UserError(
+                f"{video.name} of {cfg.train.eval_dataset} has no masks to compare with beyond the "
+                "first frame; choose another --eval_dataset, or --eval_every 0"
+            )
+    return videos
+
+
+@torch.no_grad()
+def validate(
+    cfg: Config, trainer: Trainer, videos: list[Video], device: torch.device
+) -> dict[str, float]:
+    """Mean J, F and J&F (0 to 1) of the averaged weights over the objects of ``videos``."""
+    network = copy.deepcopy(trainer.model)
+    trainer.average.apply(network)
+    model = ObjectGroups(for_inference(network))
+    scores = [score for video in videos for score in _score(cfg, model, video, device)]
+    if not scores:
+        return {}
+    j = sum(s.j_mean for s in scores) / len(scores)
+    f = sum(s.f_mean for s in scores) / len(scores)
+    return {"j": j, "f": f, "j_and_f": (j + f) / 2}
+
+
+def _score(cfg: Config, model: VideoSegmenter, video: Video, device: torch.device) -> list:
+    truths = _truth_files(video)
+    reader = VideoReader(video, InputSize(model.align_corners), cfg.data.ahead, cfg.data.threads)
+    predicted = {
+        name: reader.ids.restore(labels.numpy())
+        for name, labels in segment_video(model, reader, device)
+        if name in truths
+    }
+    masks = (read_mask(truths[name]) for name in predicted)
+    return list(score_video(predicted.values(), masks).values())
+
+
+def _truth_files(video: Video) -> dict[str, Path]:
+    """Frame name -> mask file, of all frames that have one beside the given ones."""
+    if not video.masks:
+        return {}
+    return list_masks(next(iter(video.masks.values())).parent)
