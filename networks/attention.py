@@ -4,9 +4,12 @@ Shapes: B batch, L = H * W tokens of the current frame, M tokens of memory, K ke
 width.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # Most scores (not bytes) of one product. On a CPU they stay near the cache; elsewhere products are
 # launches, so they are few and large, and the limit only guards memory.
@@ -45,31 +48,102 @@ def local_attention(
     key rows within reach in one product, of which the windows are a strided view; the weights go
     back through the same view into a zero matrix for the product with the values.
     """
-    (height, width), reach = size, window // 2
-    padded_width = width + 2 * reach
-    rows = rows or (ROWS_ON_CPU if query.device.type == "cpu" else height)
-    key, value = (_pad_grid(x, size, reach) for x in (key, value))
-    bias = bias.unflatten(1, size).unflatten(3, (window, window)) + _outside(size, window, bias)
+    rows = rows or (ROWS_ON_CPU if query.device.type == "cpu" else size[0])
+    inputs = (query, key, value, bias)
+    if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
+        return _LocalAttention.apply(*inputs, size, window, rows)
+    return _attend_locally(*inputs, size, window, rows)[0]
 
-    weights, parts = None, []
-    for top in range(0, height, rows):
-        strip = min(rows, height - top)
-        reached = slice(top * padded_width, (top + strip + 2 * reach) * padded_width)
-        scores = query[:, top * width : (top + strip) * width] @ key[:, reached].transpose(1, 2)
-        attended = _windows(scores, strip, width, window) + bias[:, top : top + strip]
+
+def _attend_locally(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor,
+    size: tuple[int, int],
+    window: int,
+    rows: int,
+) -> tuple[Tensor, list[Tensor]]:
+    """The attention, and its weights (B, rows, W, window, window) of each strip."""
+    key, value = (_pad_grid(x, size, window // 2) for x in (key, value))
+    bias = bias.unflatten(1, size).unflatten(3, (window, window)) + _outside(size, window, bias)
+    weights, parts, kept = None, [], []
+    for queries, reached, grid_rows in _strips(size, window, rows):
+        scores = query[:, queries] @ key[:, reached].transpose(1, 2)
+        attended = _windows(scores, size[1], window) + bias[:, grid_rows]
         attended = attended.flatten(3).softmax(dim=-1).unflatten(3, (window, window))
-        # Strips of one height write the same places, so the zeros between them can be reused;
-        # not while gradients are recorded, which need every strip's own matrix.
-        if weights is None or weights.shape != scores.shape or attended.requires_grad:
+        kept.append(attended)
+        # strips of one height write the same places, so the zeros between them can be reused
+        if weights is None or weights.shape != scores.shape:
             weights = torch.zeros_like(scores)
-        _windows(weights, strip, width, window).copy_(attended)
+        _windows(weights, size[1], window).copy_(attended)
         parts.append(weights @ value[:, reached])
-    return torch.cat(parts, dim=1)
+    return torch.cat(parts, dim=1), kept
+
+
+class _LocalAttention(torch.autograd.Function):
+    """The same with gradients. Left to autograd every strip would keep its matrices, and fill a
+    whole grid of zeros for each slice of keys and values: twice the time and most of the memory."""
+
+    @staticmethod
+    def forward(ctx, query, key, value, bias, size, window, rows):
+        out, attended = _attend_locally(query, key, value, bias, size, window, rows)
+        ctx.save_for_backward(query, key, value, torch.cat(attended, dim=1))
+        ctx.shape, ctx.bias_dtype = (size, window, rows), bias.dtype
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        query, key, value, attended = ctx.saved_tensors
+        size, window, rows = ctx.shape
+        dtypes = query.dtype, key.dtype, value.dtype
+        # autocast does not reach here: one precision for all products
+        query, key = query.to(grad.dtype), key.to(grad.dtype)
+        reach = window // 2
+        key, value = (_pad_grid(x, size, reach) for x in (key, value.to(grad.dtype)))
+        grad_key, grad_value = torch.zeros_like(key), torch.zeros_like(value)
+        grad_query, grad_bias, matrix = [], [], None
+        for queries, reached, grid_rows in _strips(size, window, rows):
+            strip = grad[:, queries]
+            grad_weights = strip @ value[:, reached].transpose(1, 2)
+            if matrix is None or matrix.shape != grad_weights.shape:
+                matrix = torch.zeros_like(grad_weights)
+            probability = attended[:, grid_rows]
+            grad_scores = _windows(grad_weights, size[1], window) * probability
+            total = grad_scores.sum(dim=(3, 4), keepdim=True)
+            grad_scores = grad_scores - probability * total
+            _windows(matrix, size[1], window).copy_(probability)
+            grad_value[:, reached].baddbmm_(matrix.transpose(1, 2), strip)
+            _windows(matrix, size[1], window).copy_(grad_scores)
+            grad_query.append(matrix @ key[:, reached])
+            grad_key[:, reached].baddbmm_(matrix.transpose(1, 2), query[:, queries])
+            grad_bias.append(grad_scores)
+        grad_bias = torch.cat(grad_bias, dim=1).flatten(3).flatten(1, 2).to(ctx.bias_dtype)
+        grad_key, grad_value = (_crop_grid(x, size, reach) for x in (grad_key, grad_value))
+        grads = (torch.cat(grad_query, dim=1), grad_key, grad_value)
+        grads = [g.to(dtype) for g, dtype in zip(grads, dtypes, strict=True)]
+        return *grads, grad_bias, None, None, None
+
+
+def _strips(size: tuple[int, int], window: int, rows: int) -> Iterator[tuple[slice, slice, slice]]:
+    """For each strip: its query tokens, the padded key tokens within reach, its rows."""
+    (height, width), padded_width = size, size[1] + window - 1
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        reached = slice(top * padded_width, (bottom + window - 1) * padded_width)
+        yield slice(top * width, bottom * width), reached, slice(top, bottom)
 
 
 def _pad_grid(tokens: Tensor, size: tuple[int, int], reach: int) -> Tensor:
     """Tokens (B, H * W, C) -> (B, (H + 2 reach) * (W + 2 reach), C) with zeros around the grid."""
     return F.pad(tokens.unflatten(1, size), (0, 0, reach, reach, reach, reach)).flatten(1, 2)
+
+
+def _crop_grid(padded: Tensor, size: tuple[int, int], reach: int) -> Tensor:
+    """The inverse of ``_pad_grid``."""
+    grid = padded.unflatten(1, (size[0] + 2 * reach, size[1] + 2 * reach))
+    return grid[:, reach : reach + size[0], reach : reach + size[1]].flatten(1, 2)
 
 
 def _outside(size: tuple[int, int], window: int, like: Tensor) -> Tensor:
@@ -85,14 +159,14 @@ def _outside(size: tuple[int, int], window: int, like: Tensor) -> Tensor:
     return rows[:, None, :, None] + columns[None, :, None, :]
 
 
-def _windows(scores: Tensor, strip: int, width: int, window: int) -> Tensor:
-    """View (B, strip, W, window, window) of a strip's scores (B, strip * W, reached key cells).
+def _windows(scores: Tensor, width: int, window: int) -> Tensor:
+    """View (B, rows, W, window, window) of a strip's scores (B, rows * W, reached key cells).
 
     The key cell of query (i, x) and window offset (dy, dx) is (i + dy) * padded width + (x + dx).
     """
     batch, queries, keys = scores.shape
     padded_width = width + window - 1
     return scores.as_strided(
-        (batch, strip, width, window, window),
+        (batch, queries // width, width, window, window),
         (queries * keys, width * keys + padded_width, keys + 1, padded_width, 1),
     )

@@ -38,9 +38,30 @@ def test_strips_equal_dense(size, window, rows):
     torch.testing.assert_close(ours, dense_local_attention(*inputs, size, window))
 
 
-def test_local_attention_gradients():
-    inputs = make((3, 4), 3, batch=1, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda *x: local_attention(*x, (3, 4), 3, rows=2), inputs)
+@pytest.mark.parametrize("rows", [1, 2, 3, None])
+def test_local_attention_gradients(rows):
+    inputs = make((3, 4), 3, batch=2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *x: local_attention(*x, (3, 4), 3, rows=rows), inputs)
+
+
+def test_local_attention_gradients_equal_those_of_dense():
+    size, window = (9, 6), 7
+    inputs = make(size, window, requires_grad=True)
+    grad = torch.randn(2, 54, 5)
+    ours = torch.autograd.grad(local_attention(*inputs, size, window), inputs, grad)
+    dense = torch.autograd.grad(dense_local_attention(*inputs, size, window), inputs, grad)
+    torch.testing.assert_close(ours, dense)
+
+
+def test_local_attention_gradients_in_half_precision():
+    size, window = (5, 6), 3
+    inputs = make(size, window, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = local_attention(*inputs, size, window)
+    out.float().sum().backward()
+    assert all(x.grad.dtype == torch.float32 and x.grad.isfinite().all() for x in inputs)
+    exact = torch.autograd.grad(local_attention(*inputs, size, window).sum(), inputs[2])[0]
+    torch.testing.assert_close(inputs[2].grad, exact, atol=0.05, rtol=0.05)
 
 
 def test_local_attention_inputs_are_left_alone():
