@@ -16,13 +16,14 @@ setup(
         "torch>=2.6",
         "torchvision>=0.21",
         "opencv-python",
-        "Pillow",
+        "Pillow>=10.1",
         "numpy",
         "tensorboard",
         "tqdm",
     ],
     extras_require={
         "test": ["pytest", "ruff"],
+        "demo": ["matplotlib"],  # curves
         # its build imports the torch you have: pip install --no-build-isolation -e .[correlation]
         "correlation": ["spatial-correlation-sampler"],
     },

@@ -131,7 +131,7 @@ EVAL_DATASETS: dict[str, EvalDataset] = {
         list_synthetic,
         folders=("synthetic", "Synthetic"),
         marks=("JPEGImages/480p",),
-        splits=("val", "train"),
+        splits=("val", "memory", "train"),
         layout="""\
   ImageSets/2017/val.txt                  (`python tools/make_synthetic.py` makes all of it)
   JPEGImages/480p/<video>/00000.jpg
