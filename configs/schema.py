@@ -16,7 +16,7 @@ def _check(cfg) -> None:
 
 def _positive(cfg, *names: str) -> None:
     for name in names:
-        if getattr(cfg, name) <= 0:
+        if not getattr(cfg, name) > 0:  # nor nan
             raise UserError(f"{name} must be positive, got {getattr(cfg, name)}")
 
 
@@ -38,9 +38,7 @@ class ModelConfig:
 
     title: str  # in the names of result folders and published checkpoints
     method: Literal["mavos"] = "mavos"
-    encoder: Literal["mobilenetv2", "mobilenetv2_nano", "resnet_nano", "resnet50", "swin_base"] = (
-        "mobilenetv2"
-    )
+    encoder: Literal["mobilenetv2", "nano", "resnet50", "swin_base"] = "mobilenetv2"
     frozen_bn: bool = True  # batch norm of the encoder keeps its ImageNet statistics
     dim: int = 256  # width of each branch of the E-LSTT and of the decoder
     depth: int = 3  # E-LSTT blocks
@@ -57,12 +55,20 @@ class ModelConfig:
     mca_drop_path: float = 0.1  # MCA: rate of dropped residual branches in training
     drop_path: float = 0.1  # the same for the self propagation of the blocks
     encoder_weights: str = "mobilenet_v2-b0353104.pth"  # ImageNet file in pretrain_models; "": none
+    test_resolution: float = 624.0  # long edge of frames at most 5/3 of it, pixels
     train_lr_min: float = 2e-5  # learning rate at the very start and end of training
 
     def __post_init__(self):
         _check(self)
         _positive(self, "dim", "depth", "max_objects", "memory_frames", "train_memory_gap")
-        _positive(self, "test_memory_gap", "short_term_skip", "focal_levels", "mca_heads")
+        _positive(
+            self,
+            "test_resolution",
+            "test_memory_gap",
+            "short_term_skip",
+            "focal_levels",
+            "mca_heads",
+        )
         if self.short_term_window % 2 == 0 or self.focal_window % 2 == 0:
             raise UserError("short_term_window and focal_window must be odd")
         if self.dim % (2 * self.mca_heads) or self.dim % 16:
@@ -143,6 +149,7 @@ class TrainConfig:
     compile: bool = False
     checkpoint_activations: bool = False  # compute twice, keep less: for small GPUs
     device: str = "auto"
+    output: str = ""  # folder of the run; empty: ``result/<exp>_<MODEL>/<STAGE>`` of the project
     save_every: int = 5000  # steps
     keep_last: int = 4  # checkpoints of each kind
     log_every: int = 20  # steps between lines of metrics.jsonl
@@ -183,7 +190,7 @@ class EvalConfig:
     flip: bool = False  # test-time augmentation: also the mirrored frame
     multiscale: bool = False  # test-time augmentation: ``scales`` instead of the plain size
     scales: tuple[float, ...] = (1.2, 1.3, 1.4)
-    max_resolution: float = 624.0  # long edge at most 5/3 of it; with multiscale also the short one
+    max_resolution: float | None = None  # None: the model's; with multiscale also of short edges
     amp: bool = False  # half precision where the device has it
     device: str = "auto"
     output: str = ""  # result folder; empty: ``results/<dataset>/<run>`` of the project
@@ -191,7 +198,8 @@ class EvalConfig:
 
     def __post_init__(self):
         _check(self)
-        _positive(self, "max_resolution")
+        if self.max_resolution is not None:
+            _positive(self, "max_resolution")
         if not self.scales or min(self.scales) <= 0:
             raise UserError(f"scales must be positive numbers, got {self.scales}")
 

@@ -60,13 +60,15 @@ STAGES = {
         "then LVOS",
         replace(_MAIN, start="pre_ytb_dav_long", datasets=("lvos",), lr=1e-5),
     ),
-    # For mavos_nano and `make demo`: from random weights on generated videos, on a CPU.
+    # For mavos_nano and `make demo`: from random weights on generated videos, minutes on a CPU. Clips
+    # of five frames with a memory update at each fuse twice, so MCA learns.
     "demo": Stage(
         "from nothing, on generated videos",
         TrainConfig(
             datasets=("synthetic",),
             clip_length=5,
-            crop=128,
+            crop=129,
+            gap_scale=1 / 3,
             short_edge=128,
             min_scale=1.0,
             max_scale=1.2,
@@ -74,18 +76,19 @@ STAGES = {
             min_object_pixels=30,
             augmentation="v1",
             workers=1,
-            steps=600,
+            steps=900,
             batch_size=4,
             lr=2e-3,
             lr_cosine=True,
             lr_encoder_ratio=1.0,
             weight_decay=0.03,
             encoder_freeze_at=0,
+            teacher_forcing=0.3,
             frozen_with_predictions=(),
-            log_every=20,
-            save_every=200,
+            log_every=10,
+            save_every=100,
             keep_last=2,
-            picture_every=200,
+            picture_every=300,
         ),
     ),
 }

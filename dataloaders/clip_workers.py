@@ -1,10 +1,8 @@
 """Processes that make clips ahead of training: errors come out whole, the dead are replaced."""
 
 import contextlib
-import ctypes
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dataloaders.types import Clips
+from utils.device import keep_freed_memory
 from utils.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -23,7 +22,6 @@ Key = tuple[int, int]  # (step, slot)
 _DEATHS = 3  # of workers, one after the other without a batch between them, that end the run
 _AHEAD = 2  # micro-batches that each worker has ready
 _HANDLED = {signal.SIGINT, signal.SIGTERM}
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 class _MicroBatches(Dataset):
@@ -144,14 +142,7 @@ def tune_process() -> None:
     """One thread, and memory of large arrays is kept for the next ones. For workers only."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    if sys.platform != "linux":
-        return
-    # By default glibc hands arrays of a frame's size back to the system at once, and gets the next
-    # ones page by page: that was a third of the time of a clip.
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # its greatest
-        libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)
+    keep_freed_memory()  # a third of the time of a clip
 
 
 def _as_it_is(batch: Clips | UserError) -> Clips | UserError:

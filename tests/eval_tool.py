@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,8 @@ def nano(checkpoint: Path | None) -> list[str]:
     return options + (["--ckpt_path", str(checkpoint)] if checkpoint else [])
 
 
-def run(*argv: object) -> Ended:
-    """The tool in this process; bugs of ours come up as themselves."""
+def run(*argv: object, main: Callable[[list[str]], int] = evaluation.main) -> Ended:
+    """A tool, by its ``main``, in this process; bugs of ours come up as themselves."""
     out, err, status = io.StringIO(), io.StringIO(), 0
     try:
         with (
@@ -64,7 +64,7 @@ def run(*argv: object) -> Ended:
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            cli.run(evaluation.main, [str(a) for a in argv])
+            cli.run(main, [str(a) for a in argv])
     except SystemExit as ended:
         status = ended.code
     return Ended(status, out.getvalue(), err.getvalue())

@@ -33,7 +33,7 @@ def labels_of(image: torch.Tensor, objects: int) -> torch.Tensor:
 def test_encoder_keeps_its_word(name: str):
     """Channels, strides and a backward pass."""
     torch.manual_seed(0)
-    encoder = build_encoder(name, frozen_bn=name != "mobilenetv2_nano").eval()
+    encoder = build_encoder(name, frozen_bn=name != "nano").eval()
     extra = 1 if encoder.align_corners else 0
     maps = encoder(torch.randn(1, 3, 64 + extra, 96 + extra))
     assert tuple(m.shape[1] for m in maps) == tuple(encoder.channels)
@@ -108,7 +108,7 @@ def test_a_mask_may_have_any_size():
 
 def test_a_size_that_breaks_the_rule_is_refused():
     with pytest.raises(ValueError, match=r"16 k \+ 1"):
-        build().encode(torch.zeros(1, 3, 64, 65))
+        build("mavos").encode(torch.zeros(1, 3, 64, 65))
 
 
 @pytest.mark.parametrize("memory", POLICIES)
@@ -128,9 +128,9 @@ def test_every_memory_policy_runs(memory: str):
 
 def test_training_uses_its_own_gap_and_reaches_every_parameter():
     """A clip long enough to fuse gives each parameter a gradient."""
-    model = build("mavos_nano", "model.drop_path=0", "model.mca_drop_path=0").train()
+    model = build("mavos_nano", "model.depth=2", "model.train_memory_gap=2").train()
     image = image_of(model, (2, 3))
-    mask = one_hot(labels_of(image, 10), 10)
+    mask = one_hot(labels_of(image, 3), 3)
     memory, loss = model.start(model.encode(image), mask), 0
     for _ in range(6):
         out = model.segment(model.encode(image), memory, (20, 20))

@@ -87,7 +87,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument(
         "--max_resolution",
         type=float,
-        help="long edge at most 5/3 of it (default: 624)",
+        help="long edge at most 5/3 of it (default: 624, mavos_nano 240)",
     )
     how.add_argument(
         "--amp",

@@ -116,12 +116,13 @@ def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSeg
     load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
     model = ObjectGroups(for_inference(network.to(device)))
     scales, max_short_edge = (1.0,), None
+    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
     if cfg.eval.multiscale:
-        scales, max_short_edge = cfg.eval.scales, cfg.eval.max_resolution
+        scales, max_short_edge = cfg.eval.scales, resolution
     if cfg.eval.multiscale or cfg.eval.flip:
         model = TestTimeAugmentation(model, flip=cfg.eval.flip)
     # parity: 480p is 800 pixels long in the released limits
-    max_long_edge = cfg.eval.max_resolution * 800 / 480
+    max_long_edge = resolution * 800 / 480
     return model, InputSize(model.align_corners, scales, max_short_edge, max_long_edge)
 
 

@@ -59,7 +59,7 @@ def find_start(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRETRAIN
 
 def run_folder(cfg: Config, trained: Path = TRAINED) -> Path:
     """Where training leaves everything of this run."""
-    return trained / _run_folder(cfg, cfg.stage)
+    return Path(cfg.train.output or trained / _run_folder(cfg, cfg.stage))
 
 
 def saved_steps(folder: Path) -> dict[int, Path]:

@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from dataloaders.types import Clips
 from tools.train_step import StepReport
 from utils.device import peak_memory_bytes
 from utils.drawing import contact_sheet, overlay
+from utils.files import atomic_path
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class TrainLog:
     ):
         self.cfg, self.device, self.active, self.folder = cfg, device, active, folder
         self.steps_done = 0
+        self._is_writing = True  # until the disk is full
         self._sums: dict[str, float] = {}
         self._count = 0
 
@@ -47,8 +50,9 @@ class TrainLog:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "metrics.jsonl"
-        kept = _lines_until(path, step) if path.is_file() else []
-        path.write_text("".join(kept), encoding="utf-8")
+        if path.is_file():
+            with atomic_path(path) as partial:  # a kill here must not cost the figures so far
+                partial.write_text("".join(_lines_until(path, step)), encoding="utf-8")
         self._metrics = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._board = SummaryWriter(self.folder / "tensorboard", purge_step=step + 1)
         self._bar = tqdm(
@@ -75,15 +79,16 @@ class TrainLog:
         if self.active:
             self._bar.set_postfix_str(_progress(self._means(), report, self.device), refresh=False)
             self._bar.update()
-            if is_line:
-                self._write_line(step, report)
-            if step % self.cfg.picture_every == 0 or step == 1:
-                self._board.add_image(
-                    "clip: labels above, predictions below",
-                    picture(*report.last),
-                    step,
-                    dataformats="HWC",
-                )
+            with self._going_on():
+                if is_line:
+                    self._write_line(step, report)
+                if step % self.cfg.picture_every == 0 or step == 1:
+                    self._board.add_image(
+                        "clip: labels above, predictions below",
+                        picture(*report.last),
+                        step,
+                        dataformats="HWC",
+                    )
         if is_line:
             self._sums, self._count = {}, 0
 
@@ -91,9 +96,10 @@ class TrainLog:
         """Note the scores of a validation."""
         if not self.active:
             return
-        self._write({"step": step} | {f"validation_{k}": v for k, v in scores.items()})
-        for name, value in scores.items():
-            self._board.add_scalar(f"validation/{name}", value, step)
+        with self._going_on():
+            self._write({"step": step} | {f"validation_{k}": v for k, v in scores.items()})
+            for name, value in scores.items():
+                self._board.add_scalar(f"validation/{name}", value, step)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
         log.info("step %d  validation: %s", step, shown)
 
@@ -103,19 +109,30 @@ class TrainLog:
     def __exit__(self, *exc: object) -> None:
         if self.active:
             self._bar.close()
-            self._board.close()
-            self._metrics.close()
+            for file in (self._board, self._metrics):
+                with self._going_on():
+                    file.close()
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Figures that cannot be written are told once, and are no reason to end training."""
+        try:
+            yield
+        except OSError as error:
+            if self._is_writing:
+                log.warning("cannot write to %s: %s. Training goes on", self.folder, error)
+            self._is_writing = False
 
     def _means(self) -> dict[str, float]:
         return {name: total / self._count for name, total in self._sums.items()}
 
     def _write_line(self, step: int, report: StepReport) -> None:
         means = self._means()
+        if self._bar.disable:
+            log.info("step %d  %s", step, _progress(means, report, self.device))
         self._write({"step": step, "lr": report.lr} | means)
         for name, value in (means | {"lr": report.lr}).items():
             self._board.add_scalar(f"train/{name}", value, step)
-        if self._bar.disable:
-            log.info("step %d  %s", step, _progress(means, report, self.device))
 
     def _write(self, line: dict) -> None:
         self._metrics.write(json.dumps(line) + "\n")
@@ -133,7 +150,8 @@ def picture(clips: Clips, result) -> np.ndarray:
 def _figures(report: StepReport) -> dict[str, float]:
     figures = {"loss": report.loss, "grad_norm": report.grad_norm}
     figures |= {f"aux_loss_{i}": value for i, value in enumerate(report.aux_losses)}
-    first = max(1, len(report.aux_losses))
+    clips, _ = report.last
+    first = clips.labels.shape[1] - len(report.frame_losses)  # frame that is not annotated
     figures |= {f"loss_{first + i}": value for i, value in enumerate(report.frame_losses)}
     return figures | {f"iou_{first + i}": value for i, value in enumerate(report.ious)}
 

@@ -26,6 +26,7 @@ OPTIONS = {
     "eval_dataset": "train.eval_dataset",
     "seed": "train.seed",
     "device": "train.device",
+    "output": "train.output",
 }
 
 
@@ -70,6 +71,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument("--eval_every", type=int, help="steps between validations (default: none)")
     how.add_argument("--eval_dataset", help="what to validate on (default: davis2017)")
     where = parser.add_argument_group("where")
+    where.add_argument("--output", help="folder of the run (default: as above)")
     where.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")
     where.add_argument("--start_gpu", type=int, default=0, help="first GPU to use (default: 0)")
     where.add_argument(

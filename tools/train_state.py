@@ -26,7 +26,7 @@ from utils.files import atomic_path, write_json
 log = logging.getLogger(__name__)
 
 # What may differ between a run and its continuation without being worth a word.
-_ELSEWHERE = ("train.device", "train.workers", "data.")
+_ELSEWHERE = ("eval.", "train.device", "train.workers", "train.output", "data.", "model.test_")
 
 
 class RunFolder:
@@ -41,30 +41,30 @@ class RunFolder:
         steps = saved_steps(self.checkpoints)
         return max(steps.items()) if steps else None
 
-    def save(self, trainer: Trainer, step: int, log_state: dict) -> Path | None:
+    def save(self, trainer: Trainer, step: int, log_state: dict, *, may_fail: bool) -> None:
         """Write both checkpoints after ``step`` steps; every process must call it.
 
-        Returns the file of averaged weights, on rank 0. Where the disk is full it warns, keeps the
-        checkpoints that are there and returns None: training goes on.
+        Where the disk is full the checkpoints that are there are kept. may_fail: training goes on
+        then, with a warning; else OutputError.
         """
         states = distributed.gather_objects(random_states(trainer.device))
         if states is None:
-            return None
+            return
         name = f"save_step_{step}.pth"
-        averaged = self.averages / name
         try:
             # the averages first: where there is a checkpoint, there is its average
-            _save({"state_dict": averaged_state(trainer)}, averaged)
+            _save({"state_dict": averaged_state(trainer)}, self.averages / name)
             content = self._content(trainer, step, states) | {"log": log_state}
             _save(content, self.checkpoints / name)
         except OutputError as error:
+            if not may_fail:
+                raise
             log.warning("step %d was not saved: %s. Training goes on", step, error)
-            return None
+            return
         for folder in (self.checkpoints, self.averages):
             kept = list(saved_steps(folder).values())
             for old in kept[: -self.cfg.train.keep_last]:
                 old.unlink(missing_ok=True)
-        return averaged
 
     def resume(self, trainer: Trainer) -> tuple[int, dict]:
         """Bring ``trainer`` to the newest checkpoint; returns the number of steps done and the
@@ -96,6 +96,7 @@ class RunFolder:
                 len(states),
                 distributed.world_size(),
             )
+            distributed.seed_rank(self.cfg.train.seed + step)
         log.info("going on from step %d, %s", step, path)
         return step, content["log"]
 
@@ -121,9 +122,9 @@ class RunFolder:
         before = _flat(old)
         now = _flat(json.loads(json.dumps(dataclasses.asdict(self.cfg))))
         changed = [
-            f"{key} ({before.get(key)} then, {now[key]} now)"
-            for key in now
-            if before.get(key) != now[key] and not key.startswith(("eval.", *_ELSEWHERE))
+            f"{key} ({before[key]} then, {now[key]} now)"
+            for key in now  # a field that is newer than the checkpoint cannot be compared
+            if key in before and before[key] != now[key] and not key.startswith(_ELSEWHERE)
         ]
         network = [line for line in changed if line.startswith("model.")]
         if network:

@@ -14,7 +14,7 @@ from networks.segmenter import TrainableSegmenter
 from networks.unroll import ClipUnroll, LossConfig, StepSettings, Unrolled, clip_ious
 from utils import distributed
 from utils.device import half_precision
-from utils.errors import ToldElsewhere, UserError
+from utils.errors import UserError
 from utils.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
 
 
@@ -111,10 +111,9 @@ class Trainer:
         grad_norm = nn.utils.clip_grad_norm_(learning, self.cfg.clip_norm).item()
         scaled = self.scaler.is_enabled()  # then the scaler leaves out steps that overflow
         if not math.isfinite(summed[0]) or not (scaled or math.isfinite(grad_norm)):
-            message = _not_finite(step, own_loss, grad_norm, batches)
-            if math.isfinite(own_loss) and not math.isfinite(summed[0]):
-                raise ToldElsewhere(message)  # another process has the clips to blame
-            raise NotFiniteError(message)
+            with distributed.together():  # told once, by a process that has clips to blame
+                if not math.isfinite(own_loss) or math.isfinite(summed[0]):
+                    raise NotFiniteError(_not_finite(step, own_loss, grad_norm, batches))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update()

@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ def main(argv: list[str]) -> int:
             f"{cfg.train.clips_per_device} (the batch stays as large), or add --amp or "
             "--checkpoint_activations. The last checkpoint is kept"
         ) from error
+    except UserError as error:
+        # the variables in there keep DDP, and with it the threads of the group that is left below
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         distributed.leave()
 
@@ -72,8 +77,8 @@ def train(cfg: Config, device: torch.device) -> int:
         if folder.newest() is None:
             load_start(model, cfg)
         trainer = Trainer(model, cfg, device)
+        distributed.seed_rank(cfg.train.seed)
         step, log_state = folder.resume(trainer)
-        distributed.seed_rank(cfg.train.seed, resumed=step > 0)
         clips = load_clips(
             cfg.train,
             sources,
@@ -88,8 +93,8 @@ def train(cfg: Config, device: torch.device) -> int:
             folder.write_config()
     _announce(cfg, trainer, sources, folder)
     watch = TrainLog(folder.folder, cfg.train, device, active=distributed.rank() == 0)
+    watch.begin(step or cfg.train.first_step, log_state)
     with StopRequest() as stop, watch:
-        watch.begin(step or cfg.train.first_step, log_state)
         stopped = loop(cfg, trainer, clips, folder, watch, stop, to_validate, device)
     if stopped:
         log.warning("stopped; the same command goes on from here")
@@ -119,15 +124,17 @@ def loop(
         report = trainer.step(step, batches, stop.requested)
         step += 1
         watch.step(step, report, loaded - asked, time.perf_counter() - loaded)
-        if step % cfg.train.save_every == 0 or step == done or report.stop:
-            folder.save(trainer, step, watch.state_dict())
+        is_last = step == done or report.stop
+        if step % cfg.train.save_every == 0 or is_last:
+            with distributed.together():  # who left before it is written would be taken for dead
+                folder.save(trainer, step, watch.state_dict(), may_fail=not is_last)
         if report.stop and step < done:
             clips.close()
             return True
         if to_validate and (step % cfg.train.eval_every == 0 or step == done):
-            if distributed.rank() == 0:
-                watch.validation(step, validate(cfg, trainer, to_validate, device))
-            distributed.barrier()
+            with distributed.together():
+                if distributed.rank() == 0:
+                    watch.validation(step, validate(cfg, trainer, to_validate, device))
     return False
 
 

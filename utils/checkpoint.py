@@ -49,8 +49,8 @@ PREFIXES = (
 MODEL_MARKS = {
     "encoder.layer1.": "r50_mavos",
     "encoder.patch_embed.": "swinb_mavos",
-    "encoder.features.18.": "mavos",
-    "encoder.features.": "mavos_nano",
+    "encoder.features.": "mavos",
+    "encoder.stem.": "mavos_nano",
 }
 
 # What torch.load raises on a file that is cut short or of another kind.

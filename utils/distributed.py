@@ -63,10 +63,9 @@ def init_distributed(device: torch.device) -> None:
     )
 
 
-def seed_rank(seed: int, resumed: bool) -> None:
-    """Give each process other random numbers (for dropout); not if its own were restored."""
-    if not resumed:
-        torch.manual_seed(seed + rank())
+def seed_rank(seed: int) -> None:
+    """Give each process other random numbers (for dropout)."""
+    torch.manual_seed(seed + rank())
 
 
 def leave() -> None:

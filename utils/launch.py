@@ -8,6 +8,7 @@ import importlib.util
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -45,11 +46,13 @@ def launch(
     # The store lives here, on a port of the system's choice: nobody can take it in between.
     host, port = address
     try:
+        # TCPStore would try for minutes to reach itself at an address that is not ours
+        socket.create_server((host, port)).close()
         store = dist.TCPStore(host, port, is_master=True, wait_for_workers=False)
-    except (RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError) as error:
         raise UserError(
-            f"cannot listen on {host}:{port} (--dist_url): {str(error).splitlines()[0]}; "
-            "choose another port, or leave it out"
+            f"cannot listen on {host}:{port} (--dist_url): {str(error).splitlines()[0]}; name this "
+            "machine and a free port, or leave it out"
         ) from error
     workers: list[subprocess.Popen] = []
     received: list[int] = []

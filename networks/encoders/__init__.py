@@ -2,20 +2,17 @@
 whether image sides must be 16 k + 1 pixels, not 16 k. It is given its norm layer, and ``freeze(n)``
 stops its first n parts from learning: 1 is the stem, 2 the stem and the first stage."""
 
-from functools import partial
-
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from networks.encoders.mobilenetv2 import MobileNetV2
-from networks.encoders.nano import ResNetNano
+from networks.encoders.nano import Nano
 from networks.encoders.resnet import ResNet50
 from networks.encoders.swin import SwinBase
 
 ENCODERS = {
     "mobilenetv2": MobileNetV2,
-    "mobilenetv2_nano": partial(MobileNetV2, width=0.35, dilated=False),
-    "resnet_nano": ResNetNano,
+    "nano": Nano,
     "resnet50": ResNet50,
     "swin_base": SwinBase,
 }

@@ -12,21 +12,14 @@ class MobileNetV2(nn.Module):
     """Maps at strides 4, 8, 16 and 16; key names are torchvision's."""
 
     align_corners, strides = True, (4, 8, 16, 16)
+    channels = (24, 32, 96, 1280)
 
-    def __init__(self, norm_layer: type[nn.Module], width: float = 1.0, dilated: bool = True):
-        """width: channel multiplier. dilated: False drops blocks 14 to 18, most of the weights,
-        and gives the map at stride 16 twice."""
+    def __init__(self, norm_layer: type[nn.Module]):
         super().__init__()
-        features = mobilenet_v2(width_mult=width, norm_layer=norm_layer).features
-        stages = [features[i].out_channels for i in STAGES]
-        if dilated:
-            features[14].conv[1][0].stride = (1, 1)
-            for block in features[15:18]:
-                _dilate(block)
-            self.channels = (*stages, features[18].out_channels)
-        else:
-            features = features[: STAGES[-1] + 1]
-            self.channels = (*stages, stages[-1])
+        features = mobilenet_v2(norm_layer=norm_layer).features
+        features[14].conv[1][0].stride = (1, 1)
+        for block in features[15:18]:
+            _dilate(block)
         self.features = features
 
     def forward(self, image: Tensor) -> list[Tensor]:

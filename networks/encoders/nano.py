@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 
-class ResNetNano(nn.Module):
+class Nano(nn.Module):
     """Maps at strides 2, 4, 8 and the last one again."""
 
     align_corners, strides = True, (2, 4, 8, 8)

@@ -1,0 +1,149 @@
+"""Seconds and memory of a training step, split into its parts.
+
+    python benchmarks/train_step.py --model r50_mavos --clips 4 --amp          # on a GPU
+    python benchmarks/train_step.py --model mavos --clips 1 --steps 3          # on a CPU
+
+Clips are random pictures, so that the step alone is measured; benchmarks/data_loading.py measures
+the data. ``--json`` prints one object on standard output.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+
+import configs
+from dataloaders.types import Clips
+from networks import build_model
+from tools.train_step import Trainer
+from tools.training import clip_side
+from utils.device import (
+    device_name,
+    peak_memory_bytes,
+    pick_device,
+    reset_peak_memory,
+    tune_cpu,
+)
+
+PARTS = ("upload", "forward", "backward", "update")
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    device = pick_device(args.device)
+    if device.type == "cpu":
+        tune_cpu()
+    flags = {"amp": args.amp, "compile": args.compile}
+    flags["checkpoint_activations"] = args.checkpoint_activations
+    overrides = [f"train.{name}={value}" for name, value in flags.items()]
+    cfg = configs.load(args.model, args.stage, overrides + args.overrides)
+    model = build_model(cfg.model)
+    trainer = Trainer(model, cfg, device)
+    side = clip_side(cfg.train.crop, model.align_corners)
+    clips = random_clips(args.clips, cfg.train.clip_length, side, args.objects, model.max_objects)
+    step = int(args.at * cfg.train.steps)
+    warm_up = 3 if device.type == "cuda" else 1
+    for _ in range(warm_up):
+        timed_step(trainer, clips, step, device)
+    reset_peak_memory(device)
+    rows = [timed_step(trainer, clips, step, device) for _ in range(args.steps)]
+    seconds = {part: statistics.median(row[part] for row in rows) for part in PARTS}
+    total = statistics.median(sum(row.values()) for row in rows)
+    result = {
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "model": args.model,
+        "clips": args.clips,
+        "frames": cfg.train.clip_length,
+        "side": side,
+        **flags,
+        "threads": torch.get_num_threads(),
+        "seconds": {part: round(value, 4) for part, value in seconds.items()},
+        "seconds_per_step": round(total, 4),
+        "clips_per_second": round(args.clips / total, 3),
+        "peak_memory_gib": round(peak_memory_bytes(device) / 2**30, 2),
+    }
+    if args.json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        print(f"{name:18} {value}", file=sys.stderr)
+
+
+def timed_step(trainer: Trainer, clips: Clips, step: int, device: torch.device) -> dict[str, float]:
+    """One step as ``Trainer.step`` does it, with a stop watch between its parts."""
+    marks = [_now(device)]
+    unroll, settings = trainer.unroll_at(step), trainer.settings(step)
+    trainer.set_rates(step)
+    trainer.optimizer.zero_grad(set_to_none=True)
+    on_device = clips.to(device)
+    marks.append(_now(device))
+    with torch.autocast(device.type, trainer.autocast, enabled=bool(trainer.autocast)):
+        result = unroll(
+            on_device.images,
+            on_device.labels,
+            on_device.num_objects,
+            on_device.permutations,
+            settings,
+        )
+    marks.append(_now(device))
+    trainer.scaler.scale(result.loss).backward()
+    marks.append(_now(device))
+    trainer.scaler.unscale_(trainer.optimizer)
+    learning = [p for p in trainer.model.parameters() if p.grad is not None]
+    nn.utils.clip_grad_norm_(learning, trainer.cfg.clip_norm)
+    trainer.scaler.step(trainer.optimizer)
+    trainer.scaler.update()
+    trainer.average.update()
+    marks.append(_now(device))
+    return {part: end - start for part, start, end in zip(PARTS, marks, marks[1:], strict=False)}
+
+
+def random_clips(count: int, length: int, side: int, objects: int, max_objects: int) -> Clips:
+    """Noise with blocks of labels, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    blocks = torch.randint(0, objects + 1, (count, length, 8, 8), generator=generator)
+    labels = blocks.repeat_interleave(-(-side // 8), 2).repeat_interleave(-(-side // 8), 3)
+    images = torch.randint(0, 256, (count, length, 3, side, side), generator=generator)
+    slots = torch.stack([torch.randperm(max_objects, generator=generator) for _ in range(count)])
+    return Clips(
+        images.to(torch.uint8),
+        labels[..., :side, :side].to(torch.uint8),
+        torch.full((count,), objects),
+        torch.cat([torch.zeros(count, 1, dtype=torch.int64), slots + 1], dim=1),
+        (),
+    )
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", default="r50_mavos")
+    add("--stage", default="pre_ytb_dav")
+    add("--clips", type=int, default=4, help="clips of 8 frames at once (default: 4)")
+    add("--objects", type=int, default=3, help="objects of a clip (default: 3)")
+    add("--steps", type=int, default=5, help="steps to measure, after a warm-up (default: 5)")
+    add("--at", type=float, default=0.25, help="share of training done (default: 0.25)")
+    add("--device", default="auto")
+    add("--amp", action="store_true")
+    add("--compile", action="store_true")
+    add("--checkpoint_activations", action="store_true")
+    add("--json", action="store_true", help="one JSON object on standard output")
+    add("overrides", nargs="*", metavar="section.field=value")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Interrupted training goes on as if nothing had been: killed, stopped, on a full disk."""
+
+import errno
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+import train_tool
+from eval_tool import wait
+from train_tool import metrics, same_weights, start, train, wait_for_line
+
+import configs
+from networks import build_model
+from tools.find_checkpoint import find_checkpoint
+from tools.train_log import _lines_until
+from tools.train_options import parse
+from utils.checkpoint import load_weights
+
+LONG = ("--total_step", 14, "train.save_every=3", "train.workers=1")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return train_tool.make_data(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "default_MAVOS_Nano" / "PRE_YTB_DAV"
+    ended = train(data, folder, *LONG)
+    assert ended.stdout == f"{folder}/ema_ckpt/save_step_14.pth\n", ended.stderr
+    return folder
+
+
+@pytest.fixture
+def stopped(data, tmp_path):
+    """The folder of a run of which the first four steps are done and saved."""
+    ended = train(data, tmp_path / "stopped", "--total_step", 4)
+    assert ended.status == 0, ended.stderr
+    return tmp_path / "stopped"
+
+
+def goes_on(data, folder, whole, *more) -> str:
+    """The same command ends with the curve and the weights of ``whole``; returns its log."""
+    again = train(data, folder, *LONG, *more)
+    assert again.status == 0, again.stderr
+    assert metrics(folder) == metrics(whole)
+    assert same_weights(folder, whole, 14)
+    return again.stderr
+
+
+def test_what_a_run_leaves(whole):
+    assert sorted(path.name for path in whole.iterdir()) == [
+        "ckpt",
+        "config.json",
+        "ema_ckpt",
+        "metrics.jsonl",
+        "tensorboard",
+        "train.log",
+    ]
+    names = {f"save_step_{step}.pth" for step in (6, 9, 12, 14)}  # train.keep_last=4
+    assert {path.name for path in whole.glob("ckpt/*")} == names
+    assert {path.name for path in whole.glob("ema_ckpt/*")} == names
+    assert [line["step"] for line in metrics(whole)] == list(range(1, 15))
+    config = json.loads((whole / "config.json").read_text())
+    assert config["model"]["dim"] == 16 and config["train"]["output"] == str(whole)
+
+
+def test_averaged_weights_are_found_and_loaded_by_evaluation(whole):
+    trained = whole.parents[1]
+    overrides = [arg for arg in train_tool.TINY if arg.startswith("model.")]
+    cfg = configs.load("mavos_nano", overrides=overrides)
+    path = find_checkpoint(cfg, trained, trained)
+    assert path == whole / "ema_ckpt/save_step_14.pth"
+    model = build_model(cfg.model)
+    assert load_weights(model, path) == []
+    last, averaged = train_tool.saved(whole, 14), torch.load(path, weights_only=True)["state_dict"]
+    assert last["state_dict"].keys() == averaged.keys()
+    assert not torch.equal(
+        last["state_dict"]["LSTT.layers.0.linear_QV.weight"],
+        averaged["LSTT.layers.0.linear_QV.weight"],
+    )
+    assert load_weights(model, whole / "ckpt/save_step_14.pth") == []
+
+
+@pytest.mark.parametrize("lines", [1, 8])
+def test_a_killed_run_goes_on_to_the_same_weights(data, whole, tmp_path, lines):
+    process = start(data, tmp_path / "run", *LONG)
+    wait_for_line(tmp_path / "run", lines, process)
+    train_tool.kill_all(process)
+    assert len(metrics(tmp_path / "run")) < 14
+    goes_on(data, tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize(
+    ("number", "more"),
+    [(signal.SIGTERM, ()), (signal.SIGINT, ("--gpu_num", "2"))],
+    ids=["SIGTERM", "Ctrl-C with two processes"],
+)
+def test_a_stopped_run_saves_and_goes_on(data, whole, tmp_path, number, more):
+    folder = tmp_path / "run"
+    process = start(data, folder, *LONG, *more)
+    wait_for_line(folder, 4, process)
+    process.send_signal(number)
+    ended = wait(process)
+    assert (ended.status, ended.stdout) == (128 + number, ""), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("asked to stop: saving after this step") == 1
+    done = len(metrics(folder))
+    assert 4 <= done < 14 and (folder / f"ckpt/save_step_{done}.pth").is_file()
+    if not more:
+        assert f"going on from step {done}" in goes_on(data, folder, whole)
+        return
+    again = train(data, folder, *LONG)
+    assert "saved by 2 processes, now 1: dropout draws other numbers" in again.stderr
+    assert [line["step"] for line in metrics(folder)] == list(range(1, 15))
+
+
+def test_a_cut_line_of_figures_is_left_out(stopped, data):
+    path = stopped / "metrics.jsonl"
+    path.write_text(path.read_text() + '{"step": 5, "loss": 1.\n{"step": 6}\n{"step": 4, "lo')
+    assert train(data, stopped).status == 0
+    assert [line["step"] for line in metrics(stopped)] == [1, 2, 3, 4, 5, 6]
+    assert _lines_until(path, 2) == path.read_text().splitlines(keepends=True)[:2]
+
+
+def test_another_network_is_refused_and_other_settings_are_told(stopped, data):
+    error = train(data, stopped, "model.depth=1").error
+    assert "save_step_4.pth was trained with another network: model.depth (2 then, 1 now)" in error
+    assert "choose another --exp_name" in error
+    told = train(data, stopped, "--lr", "2e-3", "train.workers=1").stderr
+    assert "going on with changed settings: train.steps (4 then, 6 now), train.lr" in told
+    assert "train.workers" not in told and "train.output" not in told
+
+
+def test_a_damaged_checkpoint_is_refused(stopped, data):
+    path = stopped / "ckpt/save_step_4.pth"
+    path.write_bytes(path.read_bytes()[:1000])
+    error = train(data, stopped).error
+    assert f"checkpoint {path} cannot be gone on from" in error and "remove it" in error
+    path.unlink()
+    assert "going on from step 2" in train(data, stopped).stderr
+
+
+FULL = """
+import resource, sys
+from tools.cli import run
+from tools.training import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+run(main, sys.argv[1:])
+"""
+
+
+def test_a_full_disk_is_told_and_training_goes_on(stopped, data):
+    """Files of more than 100 kB cannot be written, as on a full disk; the last save must be."""
+    command = [sys.executable, "-c", FULL, *train_tool.options(data, stopped, "--total_step", 8)]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=train_tool.SCRIPT.parents[1]
+    )
+    assert ended.returncode == 2 and "Traceback" not in ended.stderr, ended.stderr
+    assert "step 6 was not saved: cannot write" in ended.stderr
+    assert "Training goes on" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("error: cannot write")
+    assert len(metrics(stopped)) == 8
+    assert sorted(p.name for p in stopped.rglob("*.pth")) == sorted(
+        2 * ["save_step_2.pth", "save_step_4.pth"]
+    )
+    assert not list(stopped.rglob(".*.tmp"))
+    assert "going on from step 4" in train(data, stopped, "--total_step", 8).stderr
+
+
+def test_figures_that_cannot_be_written_do_not_end_training(data, tmp_path, monkeypatch):
+    def refuse(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tools.train_log.TrainLog._write", refuse)
+    ended = train(data, tmp_path / "run", "--total_step", 3)
+    assert ended.status == 0 and ended.stderr.count("No space left on device") == 1
+    assert (tmp_path / "run/ckpt/save_step_3.pth").is_file()
+
+
+def test_output_names_the_folder_of_the_run(tmp_path):
+    cfg, _ = parse(["--model", "mavos_nano", "--output", str(tmp_path)])
+    assert cfg.train.output == str(tmp_path)
