@@ -14,7 +14,6 @@ import sys
 import time
 
 import torch
-from torch import nn
 
 import configs
 from dataloaders.types import Clips
@@ -29,7 +28,7 @@ from utils.device import (
     tune_cpu,
 )
 
-PARTS = ("upload", "forward", "backward", "update")
+PARTS = ("forward", "backward", "update")  # the upload of the clips is in the first
 
 
 def main() -> None:
@@ -46,11 +45,16 @@ def main() -> None:
     side = clip_side(cfg.train.crop, model.align_corners)
     clips = random_clips(args.clips, cfg.train.clip_length, side, args.objects, model.max_objects)
     step = int(args.at * cfg.train.steps)
+    parts, rows = Parts(device), []
+    trainer.lap = parts.lap
     warm_up = 3 if device.type == "cuda" else 1
-    for _ in range(warm_up):
-        timed_step(trainer, clips, step, device)
-    reset_peak_memory(device)
-    rows = [timed_step(trainer, clips, step, device) for _ in range(args.steps)]
+    for number in range(warm_up + args.steps):
+        if number == warm_up:
+            reset_peak_memory(device)
+        parts.start()
+        trainer.step(step, [clips])
+        rows.append(parts.seconds)
+    rows = rows[warm_up:]
     seconds = {part: statistics.median(row[part] for row in rows) for part in PARTS}
     total = statistics.median(sum(row.values()) for row in rows)
     result = {
@@ -74,33 +78,24 @@ def main() -> None:
         print(f"{name:18} {value}", file=sys.stderr)
 
 
-def timed_step(trainer: Trainer, clips: Clips, step: int, device: torch.device) -> dict[str, float]:
-    """One step as ``Trainer.step`` does it, with a stop watch between its parts."""
-    marks = [_now(device)]
-    unroll, settings = trainer.unroll_at(step), trainer.settings(step)
-    trainer.set_rates(step)
-    trainer.optimizer.zero_grad(set_to_none=True)
-    on_device = clips.to(device)
-    marks.append(_now(device))
-    with torch.autocast(device.type, trainer.autocast, enabled=bool(trainer.autocast)):
-        result = unroll(
-            on_device.images,
-            on_device.labels,
-            on_device.num_objects,
-            on_device.permutations,
-            settings,
-        )
-    marks.append(_now(device))
-    trainer.scaler.scale(result.loss).backward()
-    marks.append(_now(device))
-    trainer.scaler.unscale_(trainer.optimizer)
-    learning = [p for p in trainer.model.parameters() if p.grad is not None]
-    nn.utils.clip_grad_norm_(learning, trainer.cfg.clip_norm)
-    trainer.scaler.step(trainer.optimizer)
-    trainer.scaler.update()
-    trainer.average.update()
-    marks.append(_now(device))
-    return {part: end - start for part, start, end in zip(PARTS, marks, marks[1:], strict=False)}
+class Parts:
+    """Seconds of the parts of a step, which ``Trainer`` tells one after the other."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+
+    def start(self) -> None:
+        self.seconds, self._last = dict.fromkeys(PARTS, 0.0), self._now()
+
+    def lap(self, part: str) -> None:
+        now = self._now()
+        self.seconds[part] += now - self._last
+        self._last = now
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
 
 
 def random_clips(count: int, length: int, side: int, objects: int, max_objects: int) -> Clips:
@@ -117,12 +112,6 @@ def random_clips(count: int, length: int, side: int, objects: int, max_objects: 
         torch.cat([torch.zeros(count, 1, dtype=torch.int64), slots + 1], dim=1),
         (),
     )
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def _parser() -> argparse.ArgumentParser:

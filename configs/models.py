@@ -33,6 +33,7 @@ MODELS = {
         depth=1,
         short_term_window=9,
         max_objects=3,
+        mca_heads=1,
         train_memory_gap=1,
         mca_drop_path=0.0,
         drop_path=0.0,

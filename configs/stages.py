@@ -60,23 +60,23 @@ STAGES = {
         "then LVOS",
         replace(_MAIN, start="pre_ytb_dav_long", datasets=("lvos",), lr=1e-5),
     ),
-    # For mavos_nano and `make demo`: from random weights on generated videos, minutes on a CPU. Clips
-    # of five frames with a memory update at each fuse twice, so MCA learns.
+    # For mavos_nano and `make demo`: from random weights on generated videos, minutes on a CPU.
+    # Clips of five frames with a memory update at each fuse twice, so MCA learns.
     "demo": Stage(
         "from nothing, on generated videos",
         TrainConfig(
             datasets=("synthetic",),
             clip_length=5,
-            crop=129,
+            crop=113,
             gap_scale=1 / 3,
             short_edge=128,
-            min_scale=1.0,
-            max_scale=1.2,
+            min_scale=0.9,
+            max_scale=1.15,
             merge_prob=0.0,
             min_object_pixels=30,
             augmentation="v1",
             workers=1,
-            steps=900,
+            steps=600,
             batch_size=4,
             lr=2e-3,
             lr_cosine=True,

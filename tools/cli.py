@@ -1,6 +1,7 @@
 """What the command-line tools share: one way to end, whatever happens."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -19,14 +20,25 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     A UserError is one line and status 2, Ctrl-C is 130; anything else is our bug and keeps its
     traceback.
     """
+    status = _status(main, sys.argv[1:] if argv is None else argv)
+    if distributed.is_launched():
+        # Threads of the process group may still run and would turn the exit into an abort.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+def _status(main: Callable[[list[str]], int], argv: list[str]) -> int:
     try:
-        sys.exit(main(sys.argv[1:] if argv is None else argv))
+        return main(argv)
     except ToldElsewhere:
-        sys.exit(USER_ERROR)
+        return USER_ERROR
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        return USER_ERROR
     except KeyboardInterrupt:
         if distributed.rank() == 0:
             print("interrupted; finished work is kept, the same command goes on", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED

@@ -1,6 +1,7 @@
 """One optimizer step: losses and gradients of its clips, over all processes, and the update."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -52,6 +53,7 @@ class Trainer:
         if cfg.train.compile:
             for part in self.model.children():
                 part.compile()
+        self.lap: Callable[[str], object] = lambda part: None  # told when a part of a step is done
         self._unroll: nn.Module | None = None
         self._teacher_forcing: bool | None = None
 
@@ -80,7 +82,9 @@ class Trainer:
                     on_device.permutations,
                     settings,
                 )
+            self.lap("forward")
             self.scaler.scale(result.loss * share).backward()
+            self.lap("backward")
             figures.append(_figures(result, on_device) * share)
         own_loss, summed = self._exchange(torch.stack(figures).sum(dim=0), stop)
         grad_norm = self._update(step, own_loss, summed, batches)
@@ -117,6 +121,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update()
+        self.lap("update")
         return grad_norm
 
     def _set_rates(self, step: int) -> float:

@@ -3,8 +3,8 @@
 import logging
 import signal
 import time
-import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,6 @@ def main(argv: list[str]) -> int:
             f"{cfg.train.clips_per_device} (the batch stays as large), or add --amp or "
             "--checkpoint_activations. The last checkpoint is kept"
         ) from error
-    except UserError as error:
-        # the variables in there keep DDP, and with it the threads of the group that is left below
-        traceback.clear_frames(error.__traceback__)
-        raise
     finally:
         distributed.leave()
 
@@ -94,7 +90,7 @@ def train(cfg: Config, device: torch.device) -> int:
     _announce(cfg, trainer, sources, folder)
     watch = TrainLog(folder.folder, cfg.train, device, active=distributed.rank() == 0)
     watch.begin(step or cfg.train.first_step, log_state)
-    with StopRequest() as stop, watch:
+    with StopRequest() as stop, watch, closing(clips):
         stopped = loop(cfg, trainer, clips, folder, watch, stop, to_validate, device)
     if stopped:
         log.warning("stopped; the same command goes on from here")
@@ -129,7 +125,6 @@ def loop(
             with distributed.together():  # who left before it is written would be taken for dead
                 folder.save(trainer, step, watch.state_dict(), may_fail=not is_last)
         if report.stop and step < done:
-            clips.close()
             return True
         if to_validate and (step % cfg.train.eval_every == 0 or step == done):
             with distributed.together():
