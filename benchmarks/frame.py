@@ -42,9 +42,10 @@ def measure(args: argparse.Namespace) -> dict:
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    network = build_model(configs.load(args.model).model).to(device)
-    model = ObjectGroups(for_inference(network))
-    (size,) = network_sizes(SIZE, model.align_corners)
+    cfg = configs.load(args.model).model
+    model = ObjectGroups(for_inference(build_model(cfg).to(device)))
+    long_edge = cfg.test_resolution * 800 / 480
+    (size,) = network_sizes(SIZE, model.align_corners, max_long_edge=long_edge)
     columns = torch.arange(SIZE[1], device=device) * (args.objects + 1) // SIZE[1]
     labels = columns.expand(1, *SIZE)
     images = torch.randn(4, 1, 3, *size, device=device)

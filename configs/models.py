@@ -35,6 +35,7 @@ MODELS = {
         max_objects=3,
         mca_heads=1,
         train_memory_gap=1,
+        test_memory_gap=20,
         mca_drop_path=0.0,
         drop_path=0.0,
         test_resolution=240.0,

@@ -50,6 +50,7 @@ class VideoWorker:
             file=sys.stderr,
             disable=distributed.rank() > 0 or not videos,
             dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
         )
 
         def tick() -> None:
