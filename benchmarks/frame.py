@@ -16,7 +16,7 @@ import torch
 
 import configs
 from configs.models import MODELS
-from dataloaders.resize import network_sizes
+from dataloaders.resize import long_edge_of, network_sizes
 from networks import build_model
 from networks.inference import for_inference
 from networks.segmenter import hard_labels, one_hot
@@ -44,8 +44,8 @@ def measure(args: argparse.Namespace) -> dict:
     torch.manual_seed(0)
     cfg = configs.load(args.model).model
     model = ObjectGroups(for_inference(build_model(cfg).to(device)))
-    long_edge = cfg.test_resolution * 800 / 480
-    (size,) = network_sizes(SIZE, model.align_corners, max_long_edge=long_edge)
+    limit = long_edge_of(cfg.test_resolution)
+    (size,) = network_sizes(SIZE, model.align_corners, max_long_edge=limit)
     columns = torch.arange(SIZE[1], device=device) * (args.objects + 1) // SIZE[1]
     labels = columns.expand(1, *SIZE)
     images = torch.randn(4, 1, 3, *size, device=device)

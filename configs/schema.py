@@ -34,7 +34,7 @@ def _share(cfg, *names: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The network and its memory; sizes in channels or in cells of 16 pixels."""
+    """The network and its memory; sizes in channels or in cells of the last map (16 pixels)."""
 
     title: str  # in the names of result folders and published checkpoints
     method: Literal["mavos"] = "mavos"
@@ -96,7 +96,7 @@ class TrainConfig:
     """One training run; defaults are the recipe of the paper's section 4.1. Sizes in pixels."""
 
     start: str = "encoder"  # stage whose averaged weights it starts from; "encoder": ImageNet's
-    start_step: int = -1  # which checkpoint of that stage; -1: its last
+    start_checkpoint_step: int = -1  # which checkpoint of that stage; -1: its last
     start_path: str = ""  # a file instead of a stage
     first_step: int = 0  # counts from here, for weights that were trained so far elsewhere
     seed: int = 0
@@ -215,3 +215,9 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether training starts from a stage, a file or an encoder's ImageNet weights."""
+        train = self.train
+        return bool(train.start_path or train.start != "encoder" or self.model.encoder_weights)

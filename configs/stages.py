@@ -7,7 +7,8 @@ A stage finds the averaged weights that it starts from in ``result``, or as a do
     bash train.sh --stage <name> --gpu_num 1   # the same recipe on one, by accumulating gradients
 
 Time: the authors used four V100 GPUs with mixed precision. 100,000 steps of a network of this kind
-are about a day there (26 hours for AOT-L, by its author). We have not timed them ourselves.
+are about a day there (26 hours for AOT-L, by its author). We have not timed them ourselves. Scores
+are the paper's, for R50-MAVOS; where none is named, none is known for the stage.
 """
 
 from dataclasses import dataclass, replace
@@ -54,8 +55,9 @@ STAGES = {
         "YouTube-VOS and DAVIS 2017 with longer gaps, for Long-Time Video",
         replace(_MAIN, gap_scale=2.0),
     ),
-    # Less than a day on four V100. The paper's LVOS table: R50-MAVOS 63.3 J&F, 37 FPS on a V100.
-    # The released trainer cannot read LVOS; ours goes on from the stage for long videos.
+    # A day on four V100. The paper's LVOS table: R50-MAVOS 63.3 J&F, at 37 FPS on a V100.
+    # The released trainer cannot read LVOS. Its config starts from "pre"; ours goes on from the
+    # stage for long videos, as the name says. 1e-5 is the minimum too: the rate is constant.
     "pre_ytb_dav_long_lvos": Stage(
         "then LVOS",
         replace(_MAIN, start="pre_ytb_dav_long", datasets=("lvos",), lr=1e-5),

@@ -34,6 +34,11 @@ def network_sizes(
     return [(_nearest_side(h, remainder), _nearest_side(w, remainder)) for h, w in scaled]
 
 
+def long_edge_of(resolution: float) -> float:
+    """Limit of the long edge, in pixels, at a resolution such as 480p: 800 for 480."""
+    return resolution * 800 / 480
+
+
 def _nearest_side(pixels: int, remainder: int) -> int:
     """Nearest 16 k + remainder, k >= 1 so that a picture smaller than one stride runs too."""
     # parity: np.around takes the even k when two are equally near

@@ -58,6 +58,11 @@ _DAVIS_LAYOUT = """\
   Annotations/480p/<video>/00000.png      (a mask for every frame)"""
 
 
+_SYNTHETIC_LAYOUT = f"""\
+{_DAVIS_LAYOUT}
+  (`python tools/make_synthetic.py` makes all of it)"""
+
+
 def _video_dataset(
     name: str,
     list_all: Callable[[Path, str], list[LabelledVideo]],
@@ -98,6 +103,9 @@ TRAIN_DATASETS: dict[str, TrainDataset] = {
     "lvos": _video_dataset("lvos", folders_train, 12),
     "lvos_v2": _video_dataset("lvos_v2", folders_train, 12),
     "mose": _video_dataset("mose", folders_train, 12),
+    "synthetic": _video_dataset(
+        "synthetic", davis_train, 12, _SYNTHETIC_LAYOUT, marks=("JPEGImages/480p",)
+    ),
 }
 _OWN_MAX_GAP = 5  # own data is often sampled, but not as thinly as YouTube-VOS
 

@@ -115,6 +115,11 @@ class Clips:
     permutations: Tensor  # (B, 1 + N) int64: slot of each identity in the network; 0 stays 0
     sources: tuple[tuple[str, ...], ...]  # file names behind each clip, for messages
 
+    @property
+    def most_objects(self) -> int:
+        """The largest of ``num_objects``; to be asked before they go to a device."""
+        return int(self.num_objects.max())
+
     def to(self, device: torch.device) -> "Clips":
         """The same on ``device``; returns at once where memory is pinned."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))

@@ -99,8 +99,9 @@ class TrainableSegmenter(VideoSegmenter, Protocol):
     ) -> tuple[Tensor, Any]:
         """``start``, or ``memorize`` with new objects, and the logits of that annotated frame."""
 
-    def unreached(self, clip_length: int) -> tuple[str, ...]:
-        """Prefixes of parameters that clips of so many frames do not reach."""
+    def unreached(self, clip_length: int, references: int = 1) -> tuple[str, ...]:
+        """Prefixes of parameters that clips of so many frames, the first ones annotated, do not
+        reach."""
 
 
 class CopyPrevious(nn.Module):

@@ -53,6 +53,11 @@ class ClipUnroll(nn.Module):
     def __init__(self, model: TrainableSegmenter, cfg: LossConfig):
         super().__init__()
         self.model, self.cfg = model, cfg
+        # computed twice, batch norm that learns would also count its statistics twice
+        self._checkpoints_encoder = not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+        for name, values in {"mean": IMAGE_MEAN, "std": IMAGE_STD}.items():
+            scaled = torch.tensor(values)[:, None, None] * 255
+            self.register_buffer(name, scaled, persistent=False)
 
     def forward(
         self,
@@ -61,13 +66,22 @@ class ClipUnroll(nn.Module):
         num_objects: Tensor,
         permutations: Tensor,
         settings: StepSettings,
+        most_objects: int | None = None,
     ) -> Unrolled:
         """images (B, T, 3, H, W) uint8 RGB or normalised floats; labels (B, T, H, W) uint8
-        identities 0 … num_objects[b] or IGNORE; permutations (B, S): slot of each identity."""
+        identities 0 … num_objects[b] or IGNORE; permutations (B, S): slot of each identity;
+        most_objects: the largest of num_objects, for which the device need not be asked."""
         size, length = labels.shape[-2:], labels.shape[1]
         labels = labels.long().unbind(1)
-        slots, unused = self._slots(num_objects, permutations)
-        feats = split_time(self._checkpointed(self.model.encode, normalise(images)), length)
+        if most_objects is None:
+            most_objects = int(num_objects.max())
+        slots, unused = self._slots(num_objects, permutations, most_objects)
+        frames = self._normalised(images)
+        if self._checkpoints_encoder:
+            feats = self._checkpointed(self.model.encode, frames)
+        else:
+            feats = self.model.encode(frames)
+        feats = split_time(feats, length)
         references = 2 if self.cfg.second_reference else 1
 
         memory, aux_losses, frame_losses = None, [], []
@@ -103,10 +117,18 @@ class ClipUnroll(nn.Module):
             loss = loss + settings.aux_weight * aux.mean()
         return Unrolled(loss, frame_losses.detach(), aux.detach(), torch.stack(seen))
 
-    def _slots(self, num_objects: Tensor, permutations: Tensor) -> tuple[Tensor, Tensor]:
+    def _normalised(self, images: Tensor) -> Tensor:
+        """Clips (B, T, 3, H, W) uint8 RGB -> frames (B * T, 3, H, W) float32 by ImageNet's
+        statistics; floats are taken as normalised."""
+        images = images.flatten(0, 1)
+        return images if images.is_floating_point() else (images.float() - self.mean) / self.std
+
+    def _slots(
+        self, num_objects: Tensor, permutations: Tensor, most_objects: int
+    ) -> tuple[Tensor, Tensor]:
         """Slots (B, M) that hold background and the identities, and which of them a clip has no
         use for (B, M, 1, 1)."""
-        count = int(num_objects.max()) + 1
+        count = most_objects + 1
         identities = torch.arange(count, device=permutations.device)
         unused = identities > num_objects[:, None]
         return permutations[:, :count], unused[:, :, None, None]
@@ -144,26 +166,13 @@ def _usable(logits: Tensor, unused: Tensor) -> Tensor:
     return logits.masked_fill(unused, UNUSED)
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Clips (B, T, 3, H, W) uint8 RGB -> frames (B * T, 3, H, W) float32 by ImageNet's statistics;
-    floats are taken as normalised."""
-    images = images.flatten(0, 1)
-    if images.is_floating_point():
-        return images
-    mean, std = (
-        images.new_tensor(v, dtype=torch.float32)[:, None, None] * 255
-        for v in (IMAGE_MEAN, IMAGE_STD)
-    )
-    return (images.float() - mean) / std
-
-
 def split_time(feats: list[Tensor], length: int) -> list[list[Tensor]]:
     """Features of B * T frames, each (B * T, …) -> T lists of (B, …)."""
     per_frame = zip(*(f.unflatten(0, (-1, length)).unbind(1) for f in feats), strict=True)
     return [list(frame) for frame in per_frame]
 
 
-def clip_ious(predicted: Tensor, labels: Tensor, num_objects: Tensor) -> Tensor:
+def clip_ious(predicted: Tensor, labels: Tensor, most_objects: int) -> Tensor:
     """Mean IoU of each frame over the identities that are in its label, (T,).
 
     predicted (T, B, H, W), labels (B, T, H, W): identities, IGNORE in labels does not count.
@@ -172,12 +181,12 @@ def clip_ious(predicted: Tensor, labels: Tensor, num_objects: Tensor) -> Tensor:
     labels = labels.transpose(0, 1)
     valid = labels != IGNORE
     total = count = 0
-    for identity in range(1, int(num_objects.max()) + 1):
+    for identity in range(1, most_objects + 1):
         ours, truth = (predicted == identity) & valid, labels == identity
         present = truth.flatten(2).any(dim=2)
         union = (ours | truth).flatten(2).sum(dim=2)
         iou = (ours & truth).flatten(2).sum(dim=2) / union.clamp_min(1)
         total, count = total + (iou * present).sum(dim=1), count + present.sum(dim=1)
     if isinstance(total, int):
-        return torch.ones(labels.shape[0])
+        return torch.ones(labels.shape[0], device=labels.device)
     return torch.where(count > 0, total / count.clamp_min(1), 1.0)

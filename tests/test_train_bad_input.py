@@ -42,6 +42,8 @@ def refused(shared, tmp_path):
         (["--datasets", "davis2018"], "unknown training dataset 'davis2018'; did you mean davis"),
         (["--datasets", "davis2017*x"], "does not end in a number of repeats"),
         (["--datasets", "lvos"], "lvos was not found"),
+        (["--datasets", "synthetic"], "`python tools/make_synthetic.py` makes all of it"),
+        (["--gpu_num", "2", "--device", "cuda:1"], "--device cuda:1 is one GPU"),
         (["train.clip_length=1"], "clip_length must be at least 2"),
         (["--lr", "-1"], "lr must be positive"),
         (["--lr", "nan"], "lr must be positive"),

@@ -1,5 +1,6 @@
 """What a run tells: lines, figures, curves, pictures."""
 
+import argparse
 import contextlib
 import io
 import json
@@ -13,6 +14,8 @@ from train_steps import make_clips, make_trainer
 
 from configs.schema import TrainConfig
 from tools.train_log import TrainLog, picture
+from tools.training import processes
+from utils.launch import RepeatedWish
 
 CFG = TrainConfig(steps=5, log_every=2, picture_every=4)
 FIGURES = {
@@ -53,7 +56,7 @@ def test_figures_are_means_since_the_last_line(tmp_path, report, caplog):
     assert all(line.keys() == FIGURES for line in lines(tmp_path))
     assert lines(tmp_path)[0]["data_seconds"] == 0.5
     told = [record.message for record in caplog.records]
-    assert len(told) == 3 and told[0].startswith("step 2  loss 1.500  IoU ")
+    assert len(told) == 3 and told[0].startswith("step 2 of 5, 0:00:06 to go  loss 1.500  IoU ")
     assert "data 0.50 + step 1.50 s" in told[0] and told[0].endswith("GiB")
 
 
@@ -117,3 +120,25 @@ def test_validation(tmp_path, report, caplog):
         watch.validation(4, {"j": 0.5, "f": 0.75})
     assert lines(tmp_path) == [{"step": 4, "validation_j": 0.5, "validation_f": 0.75}]
     assert caplog.records[-1].message == "step 4  validation: j 0.500  f 0.750"
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "there", "expected"),
+    [("auto", 4, 8, 4), ("auto", 4, 1, 1), ("auto", 4, 0, 1), ("cpu", 2, 0, 2), ("auto", 1, 0, 1)],
+)
+def test_no_more_processes_than_gpus(monkeypatch, device, asked, there, expected):
+    """The rest is accumulated, so that train.sh trains the same recipe on one GPU."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    args = argparse.Namespace(gpu_num=asked, start_gpu=0)
+    assert processes(device, args) == expected
+
+
+def test_an_echo_of_a_signal_is_not_a_second_one(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("utils.launch.time.monotonic", lambda: now[0])
+    wish = RepeatedWish()
+    assert not wish.again()
+    now[0] += 1
+    assert not wish.again()
+    now[0] += 5
+    assert wish.again()

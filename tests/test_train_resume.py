@@ -17,6 +17,7 @@ from networks import build_model
 from tools.find_checkpoint import find_checkpoint
 from tools.train_log import _lines_until
 from tools.train_options import parse
+from tools.train_step import Trainer
 from utils.checkpoint import load_weights
 
 LONG = ("--total_step", 14, "train.save_every=3", "train.workers=1")
@@ -135,6 +136,26 @@ def test_another_network_is_refused_and_other_settings_are_told(stopped, data):
     told = train(data, stopped, "--lr", "2e-3", "train.workers=1").stderr
     assert "going on with changed settings: train.steps (4 then, 6 now), train.lr" in told
     assert "train.workers" not in told and "train.output" not in told
+
+
+def test_a_changed_weight_decay_is_used(stopped, data, monkeypatch):
+    seen = []
+    step = Trainer.step
+
+    def spy(self, *args):
+        seen.append({g["weight_decay"] for g in self.optimizer.param_groups})
+        return step(self, *args)
+
+    monkeypatch.setattr(Trainer, "step", spy)
+    assert train(data, stopped, "train.weight_decay=0.5").status == 0
+    assert seen and all(decays == {0.0, 0.5} for decays in seen)
+
+
+def test_partial_checkpoints_of_a_killed_run_are_removed(stopped, data):
+    partial = stopped / "ckpt" / ".save_step_6.pth.123-456.tmp"
+    partial.write_bytes(b"cut")
+    assert train(data, stopped).status == 0
+    assert not partial.exists()
 
 
 def test_a_damaged_checkpoint_is_refused(stopped, data):

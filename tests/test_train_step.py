@@ -111,6 +111,45 @@ def test_weights_that_short_clips_do_not_reach_are_frozen():
             assert not parameter.requires_grad or parameter.grad is not None
 
 
+@pytest.mark.parametrize("gap", [1, 2, 3])
+@pytest.mark.parametrize("second", ["false", "true"])
+def test_unreached_weights_are_known_beforehand(gap, second):
+    """For every length of clips around the first that fuses."""
+    settings = [f"model.train_memory_gap={gap}", f"train.second_reference={second}"]
+    for length in range(3, 2 * gap + 4):
+        trainer = make_trainer(
+            f"train.clip_length={length}", "model.depth=1", *settings, dtype=torch.float32
+        )
+        trainer.model.requires_grad_(True)
+        trainer.step(0, make_clips(1, length=length))
+        without = {n for n, p in trainer.model.named_parameters() if p.grad is None}
+        assert bool(trainer.unreached) == bool(without), length
+        assert all(n.startswith(trainer.unreached) for n in without)
+
+
+def test_activation_checkpointing_counts_batch_statistics_once():
+    plain, saving = (
+        make_trainer(
+            "model.frozen_bn=false", f"train.checkpoint_activations={on}", dtype=torch.float32
+        )
+        for on in ("false", "true")
+    )
+    for trainer in (plain, saving):
+        trainer.step(0, make_clips(2))
+    theirs = dict(plain.model.named_buffers())
+    for name, ours in saving.model.named_buffers():
+        torch.testing.assert_close(ours, theirs[name], msg=name)
+
+
+def test_random_weights_are_never_frozen():
+    """The stages freeze the leading parts of a pretrained encoder."""
+    anew = make_trainer("train.encoder_freeze_at=2", "train.start=encoder").model.encoder
+    assert all(p.requires_grad for p in anew.parameters())
+    pretrained = make_trainer("train.encoder_freeze_at=2", "train.start=pre").model.encoder
+    assert not any(p.requires_grad for p in pretrained.stem.parameters())
+    assert all(p.requires_grad for p in pretrained.layer2.parameters())
+
+
 def test_bfloat16_learns_an_easy_clip():
     easy = ("train.amp=true", "train.lr=5e-3", "train.steps=30", "model.depth=1")
     trainer = make_trainer(*easy, dtype=torch.float32)

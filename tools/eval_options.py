@@ -69,7 +69,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     model.add_argument(
         "--lt_gap",
         type=int,
-        help="frames between memory updates (default: 10)",
+        help="frames between memory updates (default: the model's, 10)",
     )
     model.add_argument(
         "--st_skip", type=int, help="age of the short-term memory, in frames (default: 1)"
@@ -77,7 +77,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     model.add_argument(
         "--max_id_num",
         type=int,
-        help="identities per object group (default: 10)",
+        help="identities per object group (default: the network's, 10)",
     )
     how = parser.add_argument_group("how")
     how.add_argument(

@@ -11,6 +11,7 @@ import torch
 from configs.schema import Config
 from dataloaders import find_dataset, list_videos
 from dataloaders.eval_videos import single_video
+from dataloaders.resize import long_edge_of
 from dataloaders.types import Video
 from dataloaders.video_reader import InputSize
 from networks import build_model
@@ -121,9 +122,8 @@ def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSeg
         scales, max_short_edge = cfg.eval.scales, resolution
     if cfg.eval.multiscale or cfg.eval.flip:
         model = TestTimeAugmentation(model, flip=cfg.eval.flip)
-    # parity: 480p is 800 pixels long in the released limits
-    max_long_edge = resolution * 800 / 480
-    return model, InputSize(model.align_corners, scales, max_short_edge, max_long_edge)
+    limits = (max_short_edge, long_edge_of(resolution))
+    return model, InputSize(model.align_corners, scales, *limits)
 
 
 def _videos(cfg: Config, args: argparse.Namespace) -> tuple[list[Video], str, str]:

@@ -49,7 +49,7 @@ def find_start(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRETRAIN
     return _find(
         cfg,
         stage,
-        cfg.train.start_step,
+        cfg.train.start_checkpoint_step,
         [trained / _run_folder(cfg, stage) / "ema_ckpt"],
         pretrained,
         [f"{cfg.model.title}_{stage}.pth"],

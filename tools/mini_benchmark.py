@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ try:
     from utils.video_output import VideoWriter
 except ModuleNotFoundError as error:
     root = __file__.rsplit("tools", 1)[0]
-    print(f"no module {error.name!r}: run `pip install -e {root}[demo]` once", file=sys.stderr)
+    print(f"no module {error.name!r}: run `pip install -e '{root}[demo]'` once", file=sys.stderr)
     raise SystemExit(2) from None
 
 log = logging.getLogger(__name__)
@@ -50,15 +51,14 @@ def main(argv: list[str]) -> int:
     log.info("1 of 4: videos")
     data = write_benchmark(folder / "data", seed=0, size=SIZE)
     log.info("2 of 4: training, on %s", data)
-    run_folder = folder / f"training_seed{args.seed}"
-    seconds_train = train(data, run_folder, args)
+    name = run_name(args)
+    run_folder, masks = folder / f"training_{name}", folder / f"masks_{name}"
+    checkpoint, seconds_train = train(data, run_folder, args)
     log.info("3 of 4: segmenting held-out videos")
-    checkpoint = max((run_folder / "ema_ckpt").glob("*.pth"), key=lambda p: p.stat().st_mtime)
-    masks = folder / f"masks_seed{args.seed}"
     seconds_eval, archive = evaluate(data, checkpoint, masks, "val", "mca")
     log.info("4 of 4: scores and pictures")
     summary = score(data, masks / "Annotations", "val")
-    summary["memory_policies"] = compare_policies(data, checkpoint, folder, args.seed, masks)
+    summary["memory_policies"] = compare_policies(data, checkpoint, masks)
     metrics = read_metrics(run_folder / "metrics.jsonl")
     pictures = draw(data, masks / "Annotations", metrics, folder)
     summary |= {
@@ -76,20 +76,33 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def train(data: Path, run_folder: Path, args: argparse.Namespace) -> float:
-    """Train with the real tool; returns the seconds that the run took, over all its starts."""
+def run_name(args: argparse.Namespace) -> str:
+    """What tells runs with other seeds, steps and settings apart."""
+    parts = [f"seed{args.seed}", *([f"{args.steps}_steps"] if args.steps else []), *args.overrides]
+    return re.sub(r"[^\w.=-]+", "_", "_".join(parts))
+
+
+def train(data: Path, run_folder: Path, args: argparse.Namespace) -> tuple[Path, float]:
+    """Train with the real tool; returns the averaged weights, and the seconds over all starts."""
     options = ["--datasets", data, "--output", run_folder, "--seed", args.seed]
     if args.steps:
         options += ["--total_step", args.steps]
-    note = run_folder / "seconds.json"
-    before = json.loads(note.read_text()) if note.is_file() else 0.0
-    started = time.perf_counter()
-    tool("train", "--model", "mavos_nano", "--stage", "demo", *options, *args.overrides)
-    spent = time.perf_counter() - started
-    if before and spent < 30:
-        return before  # nothing was left to do
-    write_json(note, before + spent)
-    return before + spent
+    note, metrics = run_folder / "seconds.json", run_folder / "metrics.jsonl"
+    seconds = json.loads(note.read_text()) if note.is_file() else 0.0
+    steps_before, started = steps_done(metrics), time.perf_counter()
+    try:
+        checkpoint = tool("train", "--model", "mavos_nano", "--stage", "demo", *options,
+                          *args.overrides)  # fmt: skip
+    finally:
+        if steps_done(metrics) > steps_before:
+            seconds += time.perf_counter() - started
+            write_json(note, seconds)
+    return Path(checkpoint), seconds
+
+
+def steps_done(metrics: Path) -> int:
+    """Steps of a run whose figures are there."""
+    return max((line["step"] for line in read_metrics(metrics)), default=0)
 
 
 def evaluate(
@@ -133,15 +146,13 @@ def score(data: Path, masks: Path, split: str) -> dict:
     return summary | {"j": scored[""].j, "f": scored[""].f, "videos": _per_video(scored[""])}
 
 
-def compare_policies(
-    data: Path, checkpoint: Path, folder: Path, seed: int, masks: Path
-) -> dict[str, float]:
+def compare_policies(data: Path, checkpoint: Path, masks: Path) -> dict[str, float]:
     """J&F of each policy of long-term memory on the videos that are long, or where an object is
     long away. The weights are the same, trained with MCA: a policy might do better trained for."""
     truths, videos = data / "Annotations" / "480p", _videos(data, "memory")
     scores = {"mca": score_folders(masks / "Annotations", truths, videos).j_and_f}
     for policy in POLICIES:
-        output = folder / f"masks_seed{seed}_{policy}"
+        output = masks.with_name(f"{masks.name}_{policy}")
         evaluate(data, checkpoint, output, "memory", policy)
         scores[policy] = score_folders(output / "Annotations", truths, videos).j_and_f
     return scores
@@ -210,8 +221,9 @@ def report(summary: dict) -> str:
 
 
 def read_metrics(path: Path) -> list[dict]:
-    """The lines of a ``metrics.jsonl``."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The lines of a ``metrics.jsonl``; none if it is not there."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def _frames(data: Path, masks: Path, video: str) -> list[tuple]:

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +75,8 @@ class TrainLog:
         self.steps_done = step
         figures = _figures(report) | {"data_seconds": data_seconds, "step_seconds": step_seconds}
         for name, value in figures.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+            if math.isfinite(value):  # a step that the loss scale left out has no norm
+                self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1
         is_line = step % self.cfg.log_every == 0 or step == self.cfg.steps
         if self.active:
@@ -129,7 +132,14 @@ class TrainLog:
     def _write_line(self, step: int, report: StepReport) -> None:
         means = self._means()
         if self._bar.disable:
-            log.info("step %d  %s", step, _progress(means, report, self.device))
+            eta = (means["data_seconds"] + means["step_seconds"]) * (self.cfg.steps - step)
+            log.info(
+                "step %d of %d, %s to go  %s",
+                step,
+                self.cfg.steps,
+                timedelta(seconds=round(eta)),
+                _progress(means, report, self.device),
+            )
         self._write({"step": step, "lr": report.lr} | means)
         for name, value in (means | {"lr": report.lr}).items():
             self._board.add_scalar(f"train/{name}", value, step)

@@ -51,17 +51,21 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     what.add_argument(
         "--pretrained_path", help="weights to start from, instead of the stage before (a file)"
     )
-    what.add_argument("--max_id_num", type=int, help="identities of the network (default: 10)")
+    what.add_argument(
+        "--max_id_num", type=int, help="identities of the network (default: its own, 10)"
+    )
     data = parser.add_argument_group("on which data")
     data.add_argument(
         "--datasets",
         nargs="+",
-        help="static, davis2017, youtubevos2018, youtubevos2019, lvos, lvos_v2, mose or your own "
-        "folder; name*5 counts it five times (default: the stage's)",
+        help="static, davis2017, youtubevos2018, youtubevos2019, lvos, lvos_v2, mose, synthetic or "
+        "your own folder; 'name*5' counts it five times (default: the stage's)",
     )
     data.add_argument("--data_root", help="folder of the datasets (default: datasets)")
     how = parser.add_argument_group("how")
-    how.add_argument("--batch_size", type=int, help="clips per step over all GPUs (default: 16)")
+    how.add_argument(
+        "--batch_size", type=int, help="clips per step over all GPUs (default: the stage's, 16)"
+    )
     how.add_argument("--lr", type=float, help="highest learning rate (default: the stage's)")
     how.add_argument("--total_step", type=int, help="steps (default: the stage's)")
     how.add_argument(
@@ -72,7 +76,9 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument("--eval_dataset", help="what to validate on (default: davis2017)")
     where = parser.add_argument_group("where")
     where.add_argument("--output", help="folder of the run (default: as above)")
-    where.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")
+    where.add_argument(
+        "--gpu_num", type=int, default=1, help="GPUs to use, of those that are there (default: 1)"
+    )
     where.add_argument("--start_gpu", type=int, default=0, help="first GPU to use (default: 0)")
     where.add_argument(
         "--dist_url",

@@ -29,12 +29,25 @@ log = logging.getLogger(__name__)
 _ELSEWHERE = ("eval.", "train.device", "train.workers", "train.output", "data.", "model.test_")
 
 
+# Settings of the model that leave its weights what they are.
+_SAME_NETWORK = tuple(
+    f"model.{name}"
+    for name in ("train_", "drop_path", "mca_drop_path", "encoder_weights", "short_term_skip")
+)
+
+
 class RunFolder:
     """Paths of a run, its checkpoints and its config."""
 
     def __init__(self, folder: Path, cfg: Config):
         self.folder, self.cfg = folder, cfg
         self.checkpoints, self.averages = folder / "ckpt", folder / "ema_ckpt"
+
+    def sweep(self) -> None:
+        """Remove what a kill in the middle of saving has left."""
+        for kind in (self.checkpoints, self.averages):
+            for partial in kind.glob(".save_step_*.tmp"):
+                partial.unlink(missing_ok=True)
 
     def newest(self) -> tuple[int, Path] | None:
         """Step and file of the newest checkpoint that training can go on from."""
@@ -79,14 +92,15 @@ class RunFolder:
         ours = trainer.model.state_dict()
         try:
             trainer.model.load_state_dict({k: v.view(ours[k].shape) for k, v in state.items()})
-            trainer.optimizer.load_state_dict(content["optimizer"])
+            _load_optimizer(trainer.optimizer, content["optimizer"])
             trainer.average.load_state_dict(content["ema"])
         except (KeyError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"checkpoint {path} does not fit this model or optimizer ({error}); it belongs to "
-                "other settings: choose another --exp_name to start anew"
+                "other settings: choose another --exp_name or --output to start anew"
             ) from error
-        trainer.scaler.load_state_dict(content["scaler"])
+        if content["scaler"]:  # empty where none was needed
+            trainer.scaler.load_state_dict(content["scaler"])
         states = content["random_states"]
         if len(states) == distributed.world_size():
             set_random_states(states[distributed.rank()], trainer.device)
@@ -126,11 +140,15 @@ class RunFolder:
             for key in now  # a field that is newer than the checkpoint cannot be compared
             if key in before and before[key] != now[key] and not key.startswith(_ELSEWHERE)
         ]
-        network = [line for line in changed if line.startswith("model.")]
+        network = [
+            line
+            for line in changed
+            if line.startswith("model.") and not line.startswith(_SAME_NETWORK)
+        ]
         if network:
             raise UserError(
                 f"{path} was trained with another network: {', '.join(network)}; choose another "
-                "--exp_name to start anew"
+                "--exp_name or --output to start anew"
             )
         if changed:
             log.warning("going on with changed settings: %s", ", ".join(changed))
@@ -166,6 +184,14 @@ def set_random_states(states: dict, device: torch.device) -> None:
         torch.mps.set_rng_state(states["mps"])
 
 
+def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
+    """Take over the moments, but keep what the config and the device say of each group."""
+    own = [{k: g.get(k) for k in ("weight_decay", "fused")} for g in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, kept in zip(optimizer.param_groups, own, strict=True):
+        group.update(kept)
+
+
 def _save(content: dict, path: Path) -> None:
     with atomic_path(path) as partial:
         try:
@@ -185,7 +211,7 @@ def _read(path: Path) -> dict:
     except DAMAGED as error:
         raise UserError(
             f"checkpoint {path} cannot be gone on from ({error}); remove it to go on from the one "
-            "before, or choose another --exp_name"
+            "before, or choose another --exp_name or --output"
         ) from error
     return content
 

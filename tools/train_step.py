@@ -18,6 +18,9 @@ from utils.device import half_precision
 from utils.errors import UserError
 from utils.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
 
+# A loss scale that has been halved down to this will not find finite gradients any more.
+SMALLEST_SCALE = 1e-3
+
 
 class StepReport(NamedTuple):
     """Figures of one step, the means over all processes."""
@@ -43,12 +46,16 @@ class Trainer:
         self.cfg, self.device = cfg.train, device
         self.lr_min = min(cfg.model.train_lr_min, cfg.train.lr)
         self.model = model.to(device).train()
-        self.model.encoder.freeze(cfg.train.encoder_freeze_at)
-        self.unreached = self.model.unreached(cfg.train.clip_length)
+        if cfg.starts_from_weights:  # random ones would stay random
+            self.model.encoder.freeze(cfg.train.encoder_freeze_at)
+        references = 2 if cfg.train.second_reference else 1
+        self.unreached = self.model.unreached(cfg.train.clip_length, references)
         freeze(self.model, self.unreached)
         self.optimizer = build_optimizer(self.model, cfg.train.weight_decay)
         self.average = WeightAverage(self.model, max(1.0, cfg.train.ema_ratio * cfg.train.steps))
         self.autocast = half_precision(device) if cfg.train.amp else None
+        if device.type == "mps" and cfg.train.amp:
+            raise UserError("--amp trains on CUDA GPUs and CPUs; leave it out on mps")
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast == torch.float16)
         if cfg.train.compile:
             for part in self.model.children():
@@ -81,11 +88,12 @@ class Trainer:
                     on_device.num_objects,
                     on_device.permutations,
                     settings,
+                    batch.most_objects,
                 )
             self.lap("forward")
             self.scaler.scale(result.loss * share).backward()
             self.lap("backward")
-            figures.append(_figures(result, on_device) * share)
+            figures.append(_figures(result, on_device, batch.most_objects) * share)
         own_loss, summed = self._exchange(torch.stack(figures).sum(dim=0), stop)
         grad_norm = self._update(step, own_loss, summed, batches)
         predicted = len(result.frame_losses)
@@ -103,7 +111,7 @@ class Trainer:
 
     def _exchange(self, figures: Tensor, stop: bool) -> tuple[float, Tensor]:
         """This process's loss, and [loss, stop, the other figures] averaged over all."""
-        figures = figures.double().cpu()  # the one wait for the device in a step
+        figures = figures.cpu().double()  # waits for the device; mps has no float64
         own_loss = figures[0].item()
         return own_loss, distributed.average(
             torch.cat([figures[:1], figures.new_tensor([float(stop)]), figures[1:]])
@@ -120,7 +128,10 @@ class Trainer:
                     raise NotFiniteError(_not_finite(step, own_loss, grad_norm, batches))
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.average.update()
+        if math.isfinite(grad_norm):
+            self.average.update()
+        elif self.scaler.get_scale() < SMALLEST_SCALE:
+            raise NotFiniteError(_not_finite(step, own_loss, grad_norm, batches))
         self.lap("update")
         return grad_norm
 
@@ -176,6 +187,9 @@ class Trainer:
                     self._unroll,
                     device_ids=[self.device] if self.device.type == "cuda" else None,
                     gradient_as_bucket_view=True,
+                    broadcast_buffers=any(
+                        isinstance(m, nn.BatchNorm2d) for m in self.model.modules()
+                    ),
                 )
             self._teacher_forcing = forces
         return self._unroll
@@ -188,10 +202,10 @@ def freeze(model: nn.Module, prefixes: tuple[str, ...]) -> None:
             parameter.requires_grad_(False)
 
 
-def _figures(result: Unrolled, clips: Clips) -> Tensor:
+def _figures(result: Unrolled, clips: Clips, most_objects: int) -> Tensor:
     """[loss, frame losses, frame IoUs, losses of annotated frames] of one batch."""
     predicted = len(result.frame_losses)
-    ious = clip_ious(result.labels[-predicted:], clips.labels[:, -predicted:], clips.num_objects)
+    ious = clip_ious(result.labels[-predicted:], clips.labels[:, -predicted:], most_objects)
     return torch.cat(
         [
             result.loss.detach()[None].float(),

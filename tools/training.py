@@ -1,7 +1,11 @@
 """The training run behind ``tools/train.py``: weights to start from, the loop, checkpoints."""
 
+import argparse
+import dataclasses
+import json
 import logging
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -28,7 +32,7 @@ from utils import distributed
 from utils.checkpoint import load_encoder, load_weights, read_checkpoint
 from utils.device import device_name, pick_device, tune_cpu
 from utils.errors import UserError
-from utils.launch import launch
+from utils.launch import RepeatedWish, launch
 from utils.logging import run_header, setup_logging
 from utils.paths import DATASETS, PRETRAINED
 
@@ -37,15 +41,15 @@ log = logging.getLogger(__name__)
 
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
-    if args.gpu_num > 1 and not distributed.is_launched():
-        pick_device(cfg.train.device, args.start_gpu + args.gpu_num - 1)  # refused once
-        return launch(args.gpu_num, "tools.train", argv, address(args.dist_url))
+    if not distributed.is_launched() and (count := processes(cfg.train.device, args)) > 1:
+        return launch(count, "tools.train", argv, address(args.dist_url))
     setup_logging(distributed.rank())
     device = pick_device(cfg.train.device, args.start_gpu + distributed.local_rank())
     if device.type == "cpu":
         tune_cpu()
     elif device.type == "cuda":
         torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True  # all clips have one size
     distributed.init_distributed(device)
     try:
         return train(cfg, device)
@@ -66,6 +70,8 @@ def train(cfg: Config, device: torch.device) -> int:
         if distributed.rank() == 0:
             setup_logging(0, folder.folder / "train.log")
             log.info(run_header(device_name(device)))
+            log.info("config %s", json.dumps(dataclasses.asdict(cfg)))
+            folder.sweep()
         sources = clip_sources(cfg.train, _data_root(cfg))
         to_validate = validation_videos(cfg)
         torch.manual_seed(cfg.train.seed)
@@ -87,6 +93,12 @@ def train(cfg: Config, device: torch.device) -> int:
         )
         if distributed.rank() == 0:
             folder.write_config()
+    with distributed.together():
+        if not distributed.agree(step):
+            raise UserError(
+                f"the machines of this run do not see the same checkpoints in {folder.folder}; "
+                "let them share that folder, or remove it on all"
+            )
     _announce(cfg, trainer, sources, folder)
     watch = TrainLog(folder.folder, cfg.train, device, active=distributed.rank() == 0)
     watch.begin(step or cfg.train.first_step, log_state)
@@ -131,6 +143,25 @@ def loop(
                 if distributed.rank() == 0:
                     watch.validation(step, validate(cfg, trainer, to_validate, device))
     return False
+
+
+def processes(device: str, args: argparse.Namespace) -> int:
+    """How many to start: as many as GPUs were asked for, or are there; accumulation does the rest.
+
+    ``--device cpu`` starts them all, on the CPU.
+    """
+    there = torch.cuda.device_count() - args.start_gpu
+    if ":" in device and args.gpu_num > 1:
+        raise UserError(f"--device {device} is one GPU, --gpu_num {args.gpu_num}: leave one out")
+    if args.gpu_num == 1 or device == "cpu" or there >= args.gpu_num:
+        return args.gpu_num
+    count = max(1, there)
+    print(
+        f"--gpu_num {args.gpu_num}, but there are {max(0, there)} GPUs: {count} processes do the "
+        "same steps, each with more clips",
+        file=sys.stderr,
+    )
+    return count
 
 
 def load_start(model: TrainableSegmenter, cfg: Config) -> None:
@@ -179,11 +210,12 @@ def address(dist_url: str | None) -> tuple[str, int]:
 class StopRequest:
     """Turns the first SIGINT or SIGTERM into a wish that the loop grants after its step.
 
-    A second one ends the process at once.
+    One that comes 3 s or more later ends the process at once.
     """
 
     def __init__(self) -> None:
         self.requested, self.status = False, INTERRUPTED
+        self._wish = RepeatedWish()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -197,11 +229,11 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame: Any) -> None:
-        if self.requested:
+        if self._wish.again():
             raise KeyboardInterrupt
-        self.requested, self.status = True, 128 + number
-        if distributed.rank() == 0:
+        if not self.requested and distributed.rank() == 0:
             log.warning("asked to stop: saving after this step; ask again to leave at once")
+        self.requested, self.status = True, 128 + number
 
 
 def _announce(cfg: Config, trainer: Trainer, sources: list, folder: RunFolder) -> None:

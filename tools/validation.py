@@ -1,14 +1,15 @@
 """A quick look at how good the averaged weights are, in the middle of training."""
 
 import copy
-import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from configs.schema import Config
 from dataloaders import list_videos
 from dataloaders.mask_files import list_masks, read_mask
+from dataloaders.resize import long_edge_of
 from dataloaders.types import Video
 from dataloaders.video_reader import InputSize, VideoReader
 from networks.inference import for_inference
@@ -18,9 +19,8 @@ from networks.wrappers import ObjectGroups
 from tools.scoring import score_video
 from tools.train_step import Trainer
 from utils.errors import UserError
+from utils.palette import IGNORE
 from utils.paths import DATASETS
-
-log = logging.getLogger(__name__)
 
 
 def validation_videos(cfg: Config) -> list[Video]:
@@ -33,10 +33,10 @@ def validation_videos(cfg: Config) -> list[Video]:
     for video in videos:
         if video.error:
             raise UserError(video.error)
-        if len(_truth_files(video)) < 2:
+        if _truth_files(video).keys() <= video.masks.keys():
             raise UserError(
-                f"{video.name} of {cfg.train.eval_dataset} has no masks to compare with beyond the "
-                "first frame; choose another --eval_dataset, or --eval_every 0"
+                f"{video.name} of {cfg.train.eval_dataset} has no masks to compare with besides "
+                "those that are given; choose another --eval_dataset, or --eval_every 0"
             )
     return videos
 
@@ -59,14 +59,23 @@ def validate(
 
 def _score(cfg: Config, model: VideoSegmenter, video: Video, device: torch.device) -> list:
     truths = _truth_files(video)
-    reader = VideoReader(video, InputSize(model.align_corners), cfg.data.ahead, cfg.data.threads)
+    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
+    size = InputSize(model.align_corners, max_long_edge=long_edge_of(resolution))
+    reader = VideoReader(video, size, cfg.data.ahead, cfg.data.threads)
     predicted = {
         name: reader.ids.restore(labels.numpy())
         for name, labels in segment_video(model, reader, device)
         if name in truths
     }
-    masks = (read_mask(truths[name]) for name in predicted)
+    masks = (_truth(truths[name], video.single_object) for name in predicted)
     return list(score_video(predicted.values(), masks).values())
+
+
+def _truth(path: Path, single_object: bool) -> np.ndarray:
+    labels = read_mask(path)
+    if single_object:  # of DAVIS 2016, whatever year's masks are there
+        labels[(labels > 0) & (labels != IGNORE)] = 1
+    return labels
 
 
 def _truth_files(video: Video) -> dict[str, Path]:

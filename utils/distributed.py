@@ -109,6 +109,13 @@ def average(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
+def agree(value: float) -> bool:
+    """Whether all processes have the same ``value``."""
+    mean = average(torch.tensor(float(value), dtype=torch.float64)).item()
+    differs = average(torch.tensor(float(mean != value), dtype=torch.float64)).item()
+    return differs == 0
+
+
 def gather_objects(obj: Any) -> list[Any] | None:
     """The objects of all processes in order of rank, on rank 0; None elsewhere."""
     if world_size() == 1:

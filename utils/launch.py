@@ -34,7 +34,8 @@ def launch(
 
     That is 0 or the status of the process that failed first, 128 + n if signal n ended it. When one
     fails the others are interrupted as by Ctrl-C and killed 20 seconds later. SIGINT and SIGTERM
-    are passed on; a second one kills. address: host and port of the store that the workers meet at,
+    are passed on; one that comes 3 s or more after
+    the first kills. address: host and port of the store that the workers meet at,
     port 0 for a free one. To be called from the main thread; the workers keep the
     current folder and find the project's modules from anywhere.
     """
@@ -56,10 +57,11 @@ def launch(
         ) from error
     workers: list[subprocess.Popen] = []
     received: list[int] = []
+    asked = RepeatedWish()
 
     def pass_on(number: int, _frame: Any) -> None:
         received.append(number)
-        _send(workers, number if len(received) == 1 else signal.SIGKILL)
+        _send(workers, signal.SIGKILL if asked.again() else number)
 
     # what is ignored here, as under nohup, stays ignored
     heard = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) != signal.SIG_IGN]
@@ -74,6 +76,25 @@ def launch(
         _send(workers, signal.SIGKILL)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class RepeatedWish:
+    """Tells a second Ctrl-C or SIGTERM from an echo of the first.
+
+    Schedulers signal every process of a job: a worker hears them itself and through the launcher.
+    """
+
+    ECHO_SECONDS = 3.0
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    def again(self) -> bool:
+        """To be called for each signal: whether somebody insists."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+        return now - self._first > self.ECHO_SECONDS
 
 
 def follow_launcher() -> None:

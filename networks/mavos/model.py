@@ -61,7 +61,7 @@ class MAVOS(nn.Module):
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) normalised RGB -> maps at strides 4, 8, 16, and 16 projected to the E-LSTT.
+        """(B, 3, H, W) normalised RGB -> the encoder's maps, the last one projected to the E-LSTT.
 
         Raises ValueError for a size that breaks the encoder's rule.
         """
@@ -121,11 +121,14 @@ class MAVOS(nn.Module):
             entries = self.elstt.entries(out.carry, id_embedding)
         return self._remember(out.feats, entries, mask, memory, is_reference=new_objects)
 
-    def unreached(self, clip_length: int) -> tuple[str, ...]:
-        """Prefixes of parameters that training on clips of that many frames does not reach."""
-        # The last frame is not memorised; the first update is appended, only later ones are fused.
-        updates = (clip_length - 2) // self.train_memory_gap
-        if updates >= 2:
+    def unreached(self, clip_length: int, references: int = 1) -> tuple[str, ...]:
+        """Prefixes of parameters that training on clips of that many frames, of which the first
+        ``references`` are annotated, does not reach."""
+        # The first update is appended, only later ones are fused; a second annotated frame is an
+        # update at once. The last frame is not memorised.
+        gap = self.train_memory_gap
+        first_fusion = 2 * gap if references == 1 else 1 + gap
+        if clip_length - 2 >= first_fusion:
             return ()
         return tuple(f"elstt.blocks.{i}.mca." for i, b in enumerate(self.elstt.blocks) if b.mca)
 
