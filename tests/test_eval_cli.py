@@ -144,7 +144,7 @@ def test_an_archive_never_outlives_its_masks(out, options, data, tmp_path):
 def test_other_settings_do_not_mix_with_old_masks(out, options):
     before = times(out)
     error = run(*options, "--output", out, "--lt_gap", 2).error
-    assert str(out) in error and "model.test_memory_gap: 10 then, 2 now" in error
+    assert str(out) in error and "model.test_memory_gap: 20 then, 2 now" in error
     assert "--overwrite" in error and "--output" in error
     assert times(out) == before
     assert run(*options, "--output", out, "--lt_gap", 2, "--overwrite").status == 0

@@ -120,7 +120,7 @@ def test_status_2_and_one_message_survive_two_processes(run_two, tmp_path):
     assert "00001.jpg: the file is empty" in error
     assert sorted(path.stem for path in tmp_path.glob("out/finished/*")) == ["fine", "good"]
     error = run_two("--data_root", tmp_path, "--lt_gap", 3).error
-    assert "results made with other settings (model.test_memory_gap: 10 then" in error
+    assert "results made with other settings (model.test_memory_gap: 20 then" in error
 
 
 def test_ctrl_c_keeps_finished_videos(options, whole, tmp_path):

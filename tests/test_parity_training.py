@@ -98,13 +98,20 @@ def recorded(name: str, precision: str) -> dict[str, np.ndarray]:
     return {key.partition("/")[2]: file[key] for key in file.files if key.startswith(f"{name}/")}
 
 
+def strict(variant: dict):
+    """In float64. That takes 25 s, so only three that differ most are always done."""
+    always = ("step30000_shuffled", "step60000_prev_prob", "step30000_prev_frame")
+    marks = () if variant["name"] in always else pytest.mark.strict
+    return pytest.param(variant, "float64", marks=marks)
+
+
 @pytest.mark.parametrize(
     ("variant", "precision"),
-    [(v, "float64") for v in VARIANTS] + [(v, "float32") for v in VARIANTS[::4]],
+    [(v, "float32") for v in VARIANTS] + [strict(v) for v in VARIANTS],
     ids=lambda v: v["name"] if isinstance(v, dict) else v,
 )
 def test_training_step(seeded, variant, precision):
-    """float64 is the strict check, of every variant; in float32 kinks make gradients jump."""
+    """float64 is the strict check; in float32 kinks make gradients jump."""
     model, inputs = seeded
     result = unroll(model, inputs, variant, getattr(torch, precision))
     expected = recorded(variant["name"], precision)

@@ -47,7 +47,7 @@ PREFIXES = (
 
 # Keys by which a user's file is recognised when it does not fit.
 MODEL_MARKS = {
-    "encoder.layer1.": "r50_mavos",
+    "encoder.layer3.": "r50_mavos",
     "encoder.patch_embed.": "swinb_mavos",
     "encoder.features.": "mavos",
     "encoder.stem.": "mavos_nano",
