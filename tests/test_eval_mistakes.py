@@ -120,9 +120,9 @@ def test_without_a_checkpoint_the_places_and_the_download_are_named(data, tmp_pa
 
 def test_wrong_checkpoints_are_told_with_the_reason(refused, checkpoint, tmp_path):
     assert "no checkpoint nowhere.pth (--ckpt_path)" in refused("--ckpt_path", "nowhere.pth")
-    error = refused("model.depth=3")
+    error = refused("model.depth=2")
     assert f"{checkpoint} does not fit the model, it looks like one of mavos_nano;" in error
-    assert "(97 missing: LSTT.layers.2." in error
+    assert "(97 missing: LSTT.layers.1." in error
     assert "check that --model and the checkpoint belong together" in error
     bad = tmp_path / "bad.pth"
     for content in (b"", b"no checkpoint", checkpoint.read_bytes()[:100_000]):
