@@ -1,8 +1,6 @@
 """The training run behind ``tools/train.py``: weights to start from, the loop, checkpoints."""
 
 import argparse
-import dataclasses
-import json
 import logging
 import signal
 import sys
@@ -70,7 +68,6 @@ def train(cfg: Config, device: torch.device) -> int:
         if distributed.rank() == 0:
             setup_logging(0, folder.folder / "train.log")
             log.info(run_header(device_name(device)))
-            log.info("config %s", json.dumps(dataclasses.asdict(cfg)))
             folder.sweep()
         sources = clip_sources(cfg.train, _data_root(cfg))
         to_validate = validation_videos(cfg)
