@@ -83,7 +83,7 @@ def test_a_missing_start_tells_where_it_was_looked_for(refused):
 
 def test_a_checkpoint_of_another_model(refused, tmp_path):
     path = tmp_path / "other.pth"
-    torch.save({"state_dict": {"encoder.layer1.0.conv1.weight": torch.zeros(1)}}, path)
+    torch.save({"state_dict": {"encoder.layer3.0.conv1.weight": torch.zeros(1)}}, path)
     error = refused("--pretrained_path", path)
     assert f"checkpoint {path} does not fit the model, it looks like one of r50_mavos" in error
     path.write_bytes(b"no checkpoint")
