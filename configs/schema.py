@@ -155,8 +155,8 @@ class TrainConfig:
     log_every: int = 20  # steps between lines of metrics.jsonl
     picture_every: int = 500  # steps between pictures
     eval_every: int = 0  # steps between validations; 0: none
-    eval_dataset: str = "davis2017"
-    eval_split: str = "val"
+    eval_dataset: str = "davis2017"  # a name, or a folder of annotated videos
+    eval_split: str = ""  # empty: the dataset's usual one
     eval_videos: int = 0  # the first so many; 0: all
 
     def __post_init__(self):

@@ -129,10 +129,12 @@ def list_mose(root: Path, split: str) -> list[Video]:
 
 def list_generic(root: Path, split: str) -> list[Video]:
     """Folders of frames beside folders of masks; every mask there is is given."""
-    for frames, masks in GENERIC_FOLDERS:
-        if (root / frames).is_dir():
-            return _list_folders(root / frames, root / masks, every_mask)
-    raise UserError(f"{root}: none of the folders {[frames for frames, _ in GENERIC_FOLDERS]}")
+    return _list_own(root, every_mask)
+
+
+def list_own(root: Path) -> list[Video]:
+    """The same folders, fully annotated: each object is given in the first mask that shows it."""
+    return _list_own(root, first_masks_of_objects)
 
 
 def single_video(source: Path | str, mask: Path | str) -> Video:
@@ -159,6 +161,13 @@ def single_video(source: Path | str, mask: Path | str) -> Video:
     names = video.frame_names()
     frame_name = mask.stem if mask.stem in names else names[0]
     return replace(video, masks={frame_name: mask})
+
+
+def _list_own(root: Path, choose: Callable[[Path], ChooseMasks]) -> list[Video]:
+    for frames, masks in GENERIC_FOLDERS:
+        if (root / frames).is_dir():
+            return _list_folders(root / frames, root / masks, choose)
+    raise UserError(f"{root}: none of the folders {[frames for frames, _ in GENERIC_FOLDERS]}")
 
 
 def _list_folders(frames: Path, masks: Path, choose: Callable[[Path], ChooseMasks]) -> list[Video]:

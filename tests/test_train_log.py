@@ -9,12 +9,15 @@ import logging
 import numpy as np
 import pytest
 import torch
+import train_data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from train_steps import make_clips, make_trainer
 
+import configs
 from configs.schema import TrainConfig
 from tools.train_log import TrainLog, picture
 from tools.training import processes
+from tools.validation import validate, validation_videos
 from utils.launch import RepeatedWish
 
 CFG = TrainConfig(steps=5, log_every=2, picture_every=4)
@@ -142,3 +145,15 @@ def test_an_echo_of_a_signal_is_not_a_second_one(monkeypatch):
     assert not wish.again()
     now[0] += 5
     assert wish.again()
+
+
+def test_own_annotated_videos_are_validated_on(tmp_path):
+    for name in ("a", "b"):
+        train_data.save_video(tmp_path, name, length=4, ids=(1, 2), size=(32, 48))
+    settings = [f"train.eval_dataset={tmp_path}", "train.eval_every=1"]
+    cfg = configs.load("mavos_nano", "demo", settings)
+    videos = validation_videos(cfg)
+    assert [(v.name, list(v.masks)) for v in videos] == [("a", ["00000"]), ("b", ["00000"])]
+    trainer = make_trainer(dtype=torch.float32)
+    scores = validate(cfg, trainer, videos, torch.device("cpu"))
+    assert scores.keys() == {"j", "f", "j_and_f"} and 0 <= scores["j"] <= 1

@@ -151,6 +151,14 @@ def test_a_changed_weight_decay_is_used(stopped, data, monkeypatch):
     assert seen and all(decays == {0.0, 0.5} for decays in seen)
 
 
+def test_a_finished_run_says_so(whole, data):
+    before = (whole / "config.json").read_text()
+    again = train(data, whole, "train.steps=5")
+    assert again.status == 0 and "all 14 steps are done; raise --total_step" in again.stderr
+    assert again.stdout.strip().endswith("ema_ckpt/save_step_14.pth")
+    assert (whole / "config.json").read_text() == before
+
+
 def test_partial_checkpoints_of_a_killed_run_are_removed(stopped, data):
     partial = stopped / "ckpt" / ".save_step_6.pth.123-456.tmp"
     partial.write_bytes(b"cut")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from utils import distributed
 from utils.errors import ToldElsewhere, UserError
+from utils.logging import note_in_log_file
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def _status(main: Callable[[list[str]], int], argv: list[str]) -> int:
         return USER_ERROR
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        note_in_log_file(str(error))
         return USER_ERROR
     except KeyboardInterrupt:
         if distributed.rank() == 0:

@@ -73,7 +73,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     )
     how.add_argument("--seed", type=int, help="of everything random (default: 0)")
     how.add_argument("--eval_every", type=int, help="steps between validations (default: none)")
-    how.add_argument("--eval_dataset", help="what to validate on (default: davis2017)")
+    how.add_argument("--eval_dataset", help="a dataset, or a folder (default: davis2017)")
     where = parser.add_argument_group("where")
     where.add_argument("--output", help="folder of the run (default: as above)")
     where.add_argument(

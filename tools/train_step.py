@@ -187,9 +187,6 @@ class Trainer:
                     self._unroll,
                     device_ids=[self.device] if self.device.type == "cuda" else None,
                     gradient_as_bucket_view=True,
-                    broadcast_buffers=any(
-                        isinstance(m, nn.BatchNorm2d) for m in self.model.modules()
-                    ),
                 )
             self._teacher_forcing = forces
         return self._unroll

@@ -65,12 +65,12 @@ def train(cfg: Config, device: torch.device) -> int:
     """Everything after the options: returns the exit status."""
     folder = RunFolder(run_folder(cfg), cfg)
     with distributed.together():
+        sources = clip_sources(cfg.train, _data_root(cfg))
+        to_validate = validation_videos(cfg)
         if distributed.rank() == 0:
             setup_logging(0, folder.folder / "train.log")
             log.info(run_header(device_name(device)))
             folder.sweep()
-        sources = clip_sources(cfg.train, _data_root(cfg))
-        to_validate = validation_videos(cfg)
         torch.manual_seed(cfg.train.seed)
         model = build_model(cfg.model)
         if folder.newest() is None:
@@ -88,7 +88,8 @@ def train(cfg: Config, device: torch.device) -> int:
             world_size=distributed.world_size(),
             pin_memory=device.type == "cuda",
         )
-        if distributed.rank() == 0:
+        is_done = step >= cfg.train.steps
+        if distributed.rank() == 0 and not is_done:
             folder.write_config()
     with distributed.together():
         if not distributed.agree(step):
@@ -96,6 +97,12 @@ def train(cfg: Config, device: torch.device) -> int:
                 f"the machines of this run do not see the same checkpoints in {folder.folder}; "
                 "let them share that folder, or remove it on all"
             )
+    if is_done:
+        log.info(
+            "all %d steps are done; raise --total_step, or choose another --exp_name or --output",
+            step,
+        )
+        return _finished(folder)
     _announce(cfg, trainer, sources, folder)
     watch = TrainLog(folder.folder, cfg.train, device, active=distributed.rank() == 0)
     watch.begin(step or cfg.train.first_step, log_state)
@@ -104,6 +111,11 @@ def train(cfg: Config, device: torch.device) -> int:
     if stopped:
         log.warning("stopped; the same command goes on from here")
         return stop.status
+    return _finished(folder)
+
+
+def _finished(folder: RunFolder) -> int:
+    """Name the averaged weights on standard output; status 0."""
     if distributed.rank() == 0:
         print(list(saved_steps(folder.averages).values())[-1])
     return 0

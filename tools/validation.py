@@ -8,6 +8,7 @@ import torch
 
 from configs.schema import Config
 from dataloaders import list_videos
+from dataloaders.eval_videos import list_own
 from dataloaders.mask_files import list_masks, read_mask
 from dataloaders.resize import long_edge_of
 from dataloaders.types import Video
@@ -28,7 +29,10 @@ def validation_videos(cfg: Config) -> list[Video]:
     if not cfg.train.eval_every:
         return []
     root = Path(cfg.data.root) if cfg.data.root else DATASETS
-    videos = list_videos(cfg.train.eval_dataset, cfg.train.eval_split or None, root)
+    if Path(cfg.train.eval_dataset).is_dir():
+        videos = list_own(Path(cfg.train.eval_dataset))
+    else:
+        videos = list_videos(cfg.train.eval_dataset, cfg.train.eval_split or None, root)
     videos = videos[: cfg.train.eval_videos or None]
     for video in videos:
         if video.error:

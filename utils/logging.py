@@ -60,6 +60,14 @@ def setup_logging(rank: int = 0, log_file: Path | None = None) -> None:
     root.setLevel(logging.INFO if rank == 0 else logging.WARNING)
 
 
+def note_in_log_file(message: str) -> None:
+    """Write an error to the log file, if there is one; the terminal is told otherwise."""
+    record = logging.LogRecord("", logging.ERROR, "", 0, message, None, None)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _OurFileHandler):
+            handler.handle(record)
+
+
 def run_header(device: str | None = None) -> str:
     """What runs, in one line: commit, Python, torch, torchvision and, if given, the device."""
     parts = [
