@@ -81,6 +81,11 @@ class ModelConfig:
         """Prefixes of checkpoint keys, as on disk, that this network has no modules for."""
         return () if self.memory == "mca" else ("long_term_memory_attention.",)
 
+    @property
+    def new_keys(self) -> tuple[str, ...]:
+        """Prefixes of keys that weights to start training from may lack: DeAOT's have no MCA."""
+        return ("long_term_memory_attention.",)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:

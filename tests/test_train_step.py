@@ -11,7 +11,7 @@ from train_steps import TINY, in_float64, make_clips, make_trainer, record
 import configs
 from networks import build_model
 from networks.unroll import ClipUnroll, LossConfig, StepSettings
-from tools.train_step import Trainer
+from tools.train_step import NotFiniteError, Trainer
 from tools.train_step import freeze as freeze_prefixes
 from utils.launch import launch
 
@@ -148,6 +148,25 @@ def test_random_weights_are_never_frozen():
     pretrained = make_trainer("train.encoder_freeze_at=2", "train.start=pre").model.encoder
     assert not any(p.requires_grad for p in pretrained.stem.parameters())
     assert all(p.requires_grad for p in pretrained.layer2.parameters())
+
+
+def test_a_loss_scale_leaves_out_steps_that_overflow():
+    """What float16 needs on a GPU; the scaler is the same on a CPU."""
+    trainer = make_trainer(dtype=torch.float32)
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    weights = {n: p.clone() for n, p in trainer.model.named_parameters()}
+    overflow = trainer.model.decoder.conv_out.weight.register_hook(lambda g: g * torch.inf)
+    report = trainer.step(0, make_clips(1))
+    assert not math.isfinite(report.grad_norm) and trainer.scaler.get_scale() == 2.0
+    assert trainer.average.updates == 0
+    assert all(torch.equal(p, weights[n]) for n, p in trainer.model.named_parameters())
+    trainer.scaler.load_state_dict(trainer.scaler.state_dict() | {"scale": 1e-3})
+    with pytest.raises(NotFiniteError, match="the norm of the gradients"):
+        trainer.step(1, make_clips(1))
+    overflow.remove()
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    assert math.isfinite(trainer.step(1, make_clips(1)).grad_norm)
+    assert trainer.average.updates == 1
 
 
 def test_bfloat16_learns_an_easy_clip():

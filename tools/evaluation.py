@@ -30,7 +30,7 @@ from utils.errors import UserError
 from utils.files import write_json
 from utils.launch import launch
 from utils.logging import run_header, setup_logging
-from utils.paths import DATASETS, RESULTS
+from utils.paths import RESULTS, data_root
 
 log = logging.getLogger(__name__)
 
@@ -132,12 +132,8 @@ def _videos(cfg: Config, args: argparse.Namespace) -> tuple[list[Video], str, st
         return [single_video(args.input, args.mask)], "", "own_videos"
     name, dataset = find_dataset(cfg.eval.dataset)
     split = cfg.eval.split or dataset.splits[0]
-    videos = list_videos(name, split, _data_root(cfg))
+    videos = list_videos(name, split, data_root(cfg.data.root))
     return videos, dataset.zip_top, name if split == dataset.splits[0] else f"{name}_{split}"
-
-
-def _data_root(cfg: Config) -> Path:
-    return Path(cfg.data.root) if cfg.data.root else DATASETS
 
 
 def _run_name(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> str:
@@ -165,7 +161,7 @@ def _settings(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> dict:
     else:
         name, dataset = find_dataset(cfg.eval.dataset)
         source = {"dataset": name, "split": cfg.eval.split or dataset.splits[0]}
-        source["root"] = str(_data_root(cfg).resolve())
+        source["root"] = str(data_root(cfg.data.root).resolve())
     weights = {"path": str(checkpoint), "bytes": checkpoint.stat().st_size}
     settings |= {"data": source, "checkpoint": weights}
     return json.loads(json.dumps(settings))

@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 
 try:
+    import matplotlib  # noqa: F401  missing, it would be missed only after training
+
     from dataloaders.images import list_images, read_image
     from dataloaders.listing import read_list
     from dataloaders.mask_files import read_mask

@@ -131,7 +131,8 @@ class Trainer:
         if math.isfinite(grad_norm):
             self.average.update()
         elif self.scaler.get_scale() < SMALLEST_SCALE:
-            raise NotFiniteError(_not_finite(step, own_loss, grad_norm, batches))
+            with distributed.together():  # gradients are shared, so all come here
+                raise NotFiniteError(_not_finite(step, own_loss, grad_norm, batches))
         self.lap("update")
         return grad_norm
 

@@ -32,7 +32,7 @@ from utils.device import device_name, pick_device, tune_cpu
 from utils.errors import UserError
 from utils.launch import RepeatedWish, launch
 from utils.logging import run_header, setup_logging
-from utils.paths import DATASETS, PRETRAINED
+from utils.paths import PRETRAINED, data_root
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def train(cfg: Config, device: torch.device) -> int:
     """Everything after the options: returns the exit status."""
     folder = RunFolder(run_folder(cfg), cfg)
     with distributed.together():
-        sources = clip_sources(cfg.train, _data_root(cfg))
+        sources = clip_sources(cfg.train, data_root(cfg.data.root))
         to_validate = validation_videos(cfg)
         if distributed.rank() == 0:
             setup_logging(0, folder.folder / "train.log")
@@ -181,10 +181,7 @@ def load_start(model: TrainableSegmenter, cfg: Config) -> None:
         if not any(key.startswith("encoder.") for key in read_checkpoint(path)):
             load_encoder(model, path)
         else:
-            # DeAOT's checkpoint of the first stage has no MCA
-            missing = load_weights(
-                model, path, ("long_term_memory_attention.",), cfg.model.unused_keys
-            )
+            missing = load_weights(model, path, cfg.model.new_keys, cfg.model.unused_keys)
     elif cfg.model.encoder_weights:
         path = PRETRAINED / cfg.model.encoder_weights
         if not path.is_file():
@@ -269,7 +266,3 @@ def _announce(cfg: Config, trainer: Trainer, sources: list, folder: RunFolder) -
             trainer.unreached[0],
         )
     log.info("everything goes to %s", folder.folder)
-
-
-def _data_root(cfg: Config) -> Path:
-    return Path(cfg.data.root) if cfg.data.root else DATASETS

@@ -21,18 +21,19 @@ from tools.scoring import score_video
 from tools.train_step import Trainer
 from utils.errors import UserError
 from utils.palette import IGNORE
-from utils.paths import DATASETS
+from utils.paths import data_root
 
 
 def validation_videos(cfg: Config) -> list[Video]:
     """The videos to validate on; none if that is not asked for. Their masks must be there."""
     if not cfg.train.eval_every:
         return []
-    root = Path(cfg.data.root) if cfg.data.root else DATASETS
     if Path(cfg.train.eval_dataset).is_dir():
         videos = list_own(Path(cfg.train.eval_dataset))
     else:
-        videos = list_videos(cfg.train.eval_dataset, cfg.train.eval_split or None, root)
+        videos = list_videos(
+            cfg.train.eval_dataset, cfg.train.eval_split or None, data_root(cfg.data.root)
+        )
     videos = videos[: cfg.train.eval_videos or None]
     for video in videos:
         if video.error:
