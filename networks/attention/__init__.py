@@ -1,0 +1,10 @@
+"""Attention for values wider than keys: over a whole memory, and within a local window.
+
+Shapes: B batch, L = H * W tokens of the current frame, M tokens of memory, K key width, V value
+width.
+"""
+
+from networks.attention.local import local_attention
+from networks.attention.whole import global_attention
+
+__all__ = ["global_attention", "local_attention"]
