@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from networks.attention import global_attention, local_attention, whole
+from networks.attention import global_attention, local_attention
 
 
 def dense_local_attention(query, key, value, bias, size, window) -> Tensor:
@@ -72,6 +72,6 @@ def test_local_attention_inputs_are_left_alone():
 
 def test_chunks_equal_whole(monkeypatch):
     query, key, value = torch.randn(2, 70, 4), torch.randn(2, 90, 4), torch.randn(2, 90, 6)
-    whole = (query @ key.transpose(1, 2)).softmax(-1) @ value
+    expected = (query @ key.transpose(1, 2)).softmax(-1) @ value
     monkeypatch.setattr(whole, "SCORES_ON_CPU", 1)  # the smallest chunks: 32 queries
-    torch.testing.assert_close(global_attention(query, key, value), whole)
+    torch.testing.assert_close(global_attention(query, key, value), expected)
