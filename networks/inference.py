@@ -1,22 +1,32 @@
 """The inference form of a network: the same function, fewer operations."""
 
 import copy
-from itertools import pairwise
+from itertools import chain, pairwise
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FrozenBatchNorm2d
 
-from networks.segmenter import VideoSegmenter
+from networks.segmenter import Run, VideoSegmenter, call
 
 
-def for_inference(model: VideoSegmenter) -> VideoSegmenter:
-    """A copy of ``model`` in evaluation mode with batch norms folded into convolutions.
+def for_inference(
+    model: VideoSegmenter, dtype: torch.dtype = torch.float32, run: Run = call
+) -> VideoSegmenter:
+    """``model`` in evaluation mode, with norms folded into the products beside them, in ``dtype``.
 
-    For segmenting only: it can be neither trained nor saved under the published key names.
+    For segmenting only: it can be neither trained nor saved under the published key names. Weights
+    that stay as they are it shares with ``model``, which is left as it was. Images are float32 as
+    before, and so are the logits. run: through what the network calls its work on tensors.
     """
-    model = copy.deepcopy(model).eval().requires_grad_(False)
+    tensors = chain(model.parameters(), model.buffers())
+    model = copy.deepcopy(model, memo={id(tensor): tensor for tensor in tensors}).eval()
+    if hasattr(model, "fuse"):
+        model.fuse()
     fold_batch_norms(model)
+    _cast(model, dtype, getattr(model, "in_float32", ()))
+    model.run = run
     return model
 
 
@@ -40,3 +50,17 @@ def fold_batch_norms(module: nn.Module) -> None:
                     norm.bias,
                 )
                 setattr(parent, name, nn.Identity())
+
+
+def _cast(module: nn.Module, dtype: torch.dtype, in_float32: tuple[str, ...]) -> None:
+    """Give every weight the type ``dtype``, but for those whose names start with ``in_float32``."""
+    for prefix, part in module.named_modules():
+        for tensors in (part._parameters, part._buffers):
+            for name, tensor in tensors.items():
+                if tensor is None or not tensor.is_floating_point():
+                    continue
+                if not f"{prefix}.{name}".startswith(in_float32):
+                    tensor = tensor.to(dtype)
+                tensor = tensor.detach()
+                is_parameter = tensors is part._parameters
+                tensors[name] = nn.Parameter(tensor, False) if is_parameter else tensor

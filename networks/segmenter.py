@@ -4,11 +4,19 @@ Shapes: B videos in a batch, N objects so far (may grow), H x W pixels. Channel 
 logits is background, channel n is identity n.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Run = Callable[..., Any]  # (function, *arguments) -> what the function returns for them
+
+
+def call(function: Callable, *arguments):
+    """The plain ``Run``; others may compile the function, or replay what it did on a device."""
+    return function(*arguments)
 
 
 class Segmented(NamedTuple):
@@ -66,8 +74,10 @@ def resize_mask(mask: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Tens
 def hard_labels(logits: Tensor) -> Tensor:
     """Label of the largest logit of each pixel: (B, 1 + N, H, W) -> (B, H, W) int64.
 
-    The same as argmax over channels, several times faster on a CPU; on a tie the lower label wins.
+    On a tie the lower label wins. On a CPU comparing channel by channel is several times faster.
     """
+    if logits.device.type != "cpu":
+        return logits.argmax(dim=1)
     best, labels = logits[:, 0], torch.zeros_like(logits[:, 0], dtype=torch.int64)
     for identity in range(1, logits.shape[1]):
         labels.masked_fill_(logits[:, identity] > best, identity)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from networks.attention import global_attention, local_attention
+from networks.attention import global_attention, local_attention, whole
 
 
 def dense_local_attention(query, key, value, bias, size, window) -> Tensor:
@@ -28,19 +28,22 @@ def make(size, window, batch=2, keys=3, values=5, **kwargs):
     ]
 
 
+TILES = [(1, 1), (2, 3), (4, 4), (3, 100), (100, 1), None]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 7), (9, 4), (13, 3)])
 @pytest.mark.parametrize("window", [1, 3, 7])
-@pytest.mark.parametrize("rows", [1, 2, 4, 100, None])
-def test_strips_equal_dense(size, window, rows):
+@pytest.mark.parametrize("tile", TILES)
+def test_tiles_equal_dense(size, window, tile):
     inputs = make(size, window)
-    ours = local_attention(*inputs, size, window, rows=rows)
+    ours = local_attention(*inputs, size, window, tile)
     torch.testing.assert_close(ours, dense_local_attention(*inputs, size, window))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, None])
-def test_local_attention_gradients(rows):
+@pytest.mark.parametrize("tile", TILES)
+def test_local_attention_gradients(tile):
     inputs = make((3, 4), 3, batch=2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda *x: local_attention(*x, (3, 4), 3, rows=rows), inputs)
+    assert torch.autograd.gradcheck(lambda *x: local_attention(*x, (3, 4), 3, tile), inputs)
 
 
 def test_local_attention_gradients_equal_those_of_dense():

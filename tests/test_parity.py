@@ -17,11 +17,14 @@ from shared_data import FIXTURES, shared
 from torch import Tensor
 
 from dataloaders.resize import network_sizes, to_input
+from networks.inference import for_inference
 from networks.mavos.model import MAVOS
 from networks.segmenter import hard_labels, one_hot
 from networks.wrappers import ObjectGroups
 from tools.evaluation import main
 
+# The network as it is trained, and what ``tools/eval.py`` makes of it.
+FORMS = {"training": lambda model: model, "inference": for_inference}
 SAME_SIZE = ["mavos_mobilenetv2", "r50_mavos", "swinb_mavos"]
 
 
@@ -39,10 +42,10 @@ def checkpoints(tmp_path_factory):
     return get
 
 
-def build(case: Case, checkpoints) -> MAVOS:
+def build(case: Case, checkpoints, form: str = "training") -> MAVOS:
     gap, skip = case.video["long_term_gap"], case.video["short_term_skip"]
     overrides = (f"model.test_memory_gap={gap}", f"model.short_term_skip={skip}")
-    return parity.seeded_model(case.manifest, checkpoints(case), *overrides)
+    return FORMS[form](parity.seeded_model(case.manifest, checkpoints(case), *overrides))
 
 
 class Worst(dict):
@@ -52,16 +55,17 @@ class Worst(dict):
         if difference is not None:
             self[kind] = max(self.get(kind, 0.0), difference)
 
-    def report(self, case: Case) -> None:
-        print(f"\n{case.name}: " + ", ".join(f"{k} {v:.1e}" for k, v in self.items()))
+    def report(self, case: Case, form: str) -> None:
+        print(f"\n{case.name}, {form}: " + ", ".join(f"{k} {v:.1e}" for k, v in self.items()))
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", SAME_SIZE)
 @torch.inference_mode()
-def test_given_masks(name: str, checkpoints):
+def test_given_masks(name: str, form: str, checkpoints):
     """Masks of every frame are given: logits, encoder maps, block outputs and memory agree."""
     case = read_case(FIXTURES / "parity" / name)
-    model, num_objects = build(case, checkpoints), case.video["obj_num"]
+    model, num_objects = build(case, checkpoints, form), case.video["obj_num"]
     expected, blocks, differences = case.expected, {}, Worst()
     for index, block in enumerate(model.elstt.blocks):
         block.register_forward_hook(lambda _, __, out, i=index: blocks.update({i: out[:2]}))
@@ -78,14 +82,14 @@ def test_given_masks(name: str, checkpoints):
             ).all()  # unused identities; ours are left out
             assert_close(out.logits[0], wanted[: num_objects + 1], f"logits of frame {t}", **LOGITS)
             differences.note("logits", worst(out.logits[0], wanted[: num_objects + 1]))
-        if t == 1 and case.video.get("intermediates"):
+        if t == 1 and form == "training" and case.video.get("intermediates"):
             differences.note("maps", check_intermediates(model, feats, blocks, expected))
         memory = model.memorize(out, one_hot(case.labels(t), num_objects), memory)
         tokens = memory.long_term[0].key.shape[1] // feats[-1][0, 0].numel()
         if "memory_frames" in expected:
             assert tokens == expected["memory_frames"][t]
         differences.note("memory", check_memory(case, memory.long_term, f"memory_after_t{t}"))
-    differences.report(case)
+    differences.report(case, form)
 
 
 def check_intermediates(model: MAVOS, feats: list[Tensor], blocks: dict, expected: dict) -> float:
@@ -115,9 +119,11 @@ def test_id_embedding(checkpoints):
     assert_close(ours, case.expected["ref_id_embedding"][:, 0], "ID", **parity.INTERMEDIATES)
 
 
-def run_free(case: Case, checkpoints, images: list[Tensor], feed_back: str) -> dict[str, float]:
+def run_free(
+    case: Case, checkpoints, images: list[Tensor], feed_back: str, form: str = "inference"
+) -> dict[str, float]:
     """Runs a video whose predictions are fed back; ``feed_back``: "stored" labels or our "own"."""
-    model = ObjectGroups(build(case, checkpoints))
+    model = ObjectGroups(build(case, checkpoints, form))
     expected, size = case.expected, tuple(case.video["output_size"])
     num_objects = case.video["obj_num"]
     new_objects = {int(t): row for t, row in case.video.get("new_objects", {}).items()}
@@ -143,7 +149,7 @@ def run_free(case: Case, checkpoints, images: list[Tensor], feed_back: str) -> d
             long_term = memory[0].long_term
             differences.note("memory", check_memory(case, long_term, f"memory_after_t{t}"))
         assert len(memory) == expected["n_engines"][t]
-    differences.report(case)
+    differences.report(case, form)
     return differences
 
 
@@ -165,14 +171,15 @@ def check_logits(case: Case, model: ObjectGroups, out, memory: list, feats, t: i
     return difference
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("feed_back, allowed", [("stored", 1e-4), ("own", 0.03)])
 @pytest.mark.parametrize("name", ["mavos_multi_object", "mavos_new_object"])
 @torch.inference_mode()
-def test_free_run(name: str, feed_back: str, allowed: float, checkpoints):
+def test_free_run(name: str, feed_back: str, allowed: float, form: str, checkpoints):
     """13 objects in two groups; an object that enters in mid-video."""
     case = read_case(FIXTURES / "parity" / name)
     images = [case.image(t) for t in range(len(case.inputs["frames"]))]
-    assert run_free(case, checkpoints, images, feed_back)["pixels"] <= allowed
+    assert run_free(case, checkpoints, images, feed_back, form)["pixels"] <= allowed
 
 
 @pytest.mark.parametrize("feed_back, allowed", [("stored", 1e-4), ("own", 0.03)])

@@ -13,6 +13,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from networks.layers import to_map, to_tokens
 from networks.mavos.decoder import FPNDecoder
 from networks.mavos.elstt import ELSTTBlock
+from networks.mavos.fused import FusedCrossAttention
 from networks.mavos.mca import ModulatedCrossAttention
 from networks.mavos.memory import Entry
 from networks.mavos.propagation import LongTermPropagation, SelfPropagation, ShortTermPropagation
@@ -53,14 +54,15 @@ class Recorded:
         self.check(ours.transpose(0, 1), key)
 
 
+@pytest.mark.parametrize("form", [lambda mca: mca, FusedCrossAttention], ids=["training", "fused"])
 @torch.inference_mode()
-def test_mca():
+def test_mca(form):
     r = Recorded("mca")
     mca = r.load(
         ModulatedCrossAttention(r.params["dim"], heads=r.params["heads"]),
         lambda key: key.removeprefix("joint_modulation."),
     )
-    r.check_tokens(mca(r.tokens("latents"), r.tokens("context"), r.size))
+    r.check_tokens(form(mca)(r.tokens("latents"), r.tokens("context"), r.size))
 
 
 @torch.inference_mode()

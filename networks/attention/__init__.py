@@ -5,6 +5,6 @@ width.
 """
 
 from networks.attention.local import local_attention
-from networks.attention.whole import global_attention
+from networks.attention.whole import global_attention, multi_head_attention
 
-__all__ = ["global_attention", "local_attention"]
+__all__ = ["global_attention", "local_attention", "multi_head_attention"]

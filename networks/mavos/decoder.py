@@ -42,8 +42,11 @@ class FPNDecoder(nn.Module):
         self.adapter_4x = nn.Conv2d(channels_4x, dim // 2, kernel_size=1)
         self.conv_out = nn.Conv2d(dim // 2, num_ids, kernel_size=1)
 
-    def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
-        """x (B, in_dim, h, w); skips at strides 4, 8, 16. Returns (B, num_ids, …) at stride 4."""
+    def forward(self, x: Tensor, skips: list[Tensor], num_ids: int | None = None) -> Tensor:
+        """x (B, in_dim, h, w); skips at strides 4, 8, 16. Returns (B, num_ids, …) at stride 4.
+
+        num_ids: the first so many identities only, background included.
+        """
         skip_4x, skip_8x, skip_16x = skips
         x = F.relu(self.conv_in(x))
         x = F.relu(self.conv_16x(self.adapter_16x(skip_16x) + x))
@@ -51,4 +54,5 @@ class FPNDecoder(nn.Module):
         x = F.relu(self.conv_8x(self.adapter_8x(skip_8x) + x))
         x = upsample(x, skip_4x.shape[-2:], self.align_corners)
         x = F.relu(self.conv_4x(self.adapter_4x(skip_4x) + x))
-        return self.conv_out(x)
+        weight, bias = self.conv_out.weight[:num_ids], self.conv_out.bias[:num_ids]
+        return F.conv2d(x.to(weight.dtype), weight, bias)

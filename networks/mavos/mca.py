@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+from networks.attention import multi_head_attention
 from networks.layers import to_map
 from networks.mavos.memory import Entry
 
@@ -34,23 +35,29 @@ class ModulatedAttention(nn.Module):
 
     def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
         """latents, context: (B, L, C), normalised. Returns (B, L, C)."""
-        batch, length, dim = latents.shape
+        return self.attend(self.q(latents), self.k(context), self.f_context(context), size)
+
+    def attend(self, query: Tensor, key: Tensor, focal: Tensor, size: tuple[int, int]) -> Tensor:
+        """query, key (B, L, C); focal (B, L, C + focal_levels + 1), see ``modulator``."""
+        batch, length, dim = query.shape
 
         def split_heads(x: Tensor) -> Tensor:
             return x.reshape(batch, -1, self.heads, dim // self.heads).transpose(1, 2)
 
         # parity: the map (B, C, H, W) is reinterpreted, not transposed, as L tokens of C channels;
         # it mixes cells and channels, and it is what the published weights were trained with.
-        value = self.modulator(context, size).reshape(batch, length, dim)
-        out = F.scaled_dot_product_attention(
-            split_heads(self.q(latents)), split_heads(self.k(context)), split_heads(value)
-        )
+        value = self.modulator(focal, size).reshape(batch, length, dim)
+        out = multi_head_attention(*(split_heads(x) for x in (query, key, value)))
         return self.proj(out.transpose(1, 2).flatten(2))
 
-    def modulator(self, context: Tensor, size: tuple[int, int]) -> Tensor:
-        """Gated sum of the focal levels of ``context`` (B, L, C), as a map (B, C, H, W)."""
-        dim = context.shape[-1]
-        mapped, gates = to_map(self.f_context(context), size).split([dim, self.focal_levels + 1], 1)
+    def modulator(self, focal: Tensor, size: tuple[int, int]) -> Tensor:
+        """Gated sum of the focal levels, as a map (B, C, H, W).
+
+        focal (B, L, C + focal_levels + 1): the projected context, and a gate for each level and for
+        the mean over all cells.
+        """
+        dim = focal.shape[-1] - self.focal_levels - 1
+        mapped, gates = to_map(focal, size).split([dim, self.focal_levels + 1], 1)
         summed = 0
         for level, focal_layer in enumerate(self.focal_layers):
             mapped = focal_layer(mapped)

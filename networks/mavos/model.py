@@ -1,13 +1,16 @@
 """MAVOS: encoder, ID bank, E-LSTT and decoder behind the four verbs of ``VideoSegmenter``."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from networks.layers import to_tokens, upsample
 from networks.mavos.elstt import ELSTT
+from networks.mavos.fused import FusedELSTT
 from networks.mavos.memory import Entry, Memory, Policy, remember
-from networks.segmenter import Segmented, resize_mask
+from networks.segmenter import Run, Segmented, call, resize_mask
 
 
 class IDBank(nn.Module):
@@ -37,7 +40,13 @@ class IDBank(nn.Module):
 
 
 class MAVOS(nn.Module):
-    """Segments up to ``max_objects`` objects; ``networks/wrappers.py`` takes it further."""
+    """Segments up to ``max_objects`` objects; ``networks/wrappers.py`` takes it further.
+
+    The verbs keep the books; all work on tensors is in methods that ``run`` calls, and that depend
+    on nothing but their arguments.
+    """
+
+    in_float32 = ("elstt.norm.", "decoder.conv_out.")  # what half precision leaves alone
 
     def __init__(
         self,
@@ -59,6 +68,11 @@ class MAVOS(nn.Module):
         self.max_objects, self.align_corners = max_objects, encoder.align_corners
         self.policy, self.short_term_skip = policy, short_term_skip
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
+        self.run: Run = call
+
+    def fuse(self) -> None:
+        """Become the inference form, see ``networks/inference.py``."""
+        self.elstt = FusedELSTT(self.elstt)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised RGB -> the encoder's maps, the last one projected to the E-LSTT.
@@ -69,12 +83,11 @@ class MAVOS(nn.Module):
         if any((side - extra) % stride or side < stride for side in image.shape[-2:]):
             rule = f"{stride} k + 1" if self.align_corners else f"{stride} k"
             raise ValueError(f"image sides must be {rule} pixels, got {tuple(image.shape[-2:])}")
-        *skips, deepest = self.encoder(image.contiguous(memory_format=torch.channels_last))
-        return [*skips, self.projector(deepest)]
+        return self.run(self._encode, image)
 
     def start(self, feats: list[Tensor], mask: Tensor) -> Memory:
         """mask (B, 1 + N, H, W), any size, N up to ``max_objects``."""
-        _, entries = self._reference_pass(feats, mask)
+        _, entries = self.run(self._reference_pass, feats, mask)
         return Memory(entries, (entries,), num_objects=mask.shape[1] - 1)
 
     def reference(
@@ -103,11 +116,8 @@ class MAVOS(nn.Module):
         slots: Tensor | None = None,
     ) -> Segmented:
         """Logits (B, 1 + N, H, W) at ``size``; the decoder's own size is that of ``feats[0]``."""
-        projected = feats[-1]
-        decoder_input, seen = self.elstt(
-            to_tokens(projected), projected.shape[-2:], memory.long_term, memory.short_term[0]
-        )
-        logits = self._logits(decoder_input, feats, memory.num_objects, size, slots)
+        read = feats, memory.long_term, memory.short_term[0]
+        logits, seen = self.run(self._segment, *read, memory.num_objects, tuple(size), slots)
         return Segmented(logits, feats, carry=seen)
 
     def memorize(
@@ -115,10 +125,9 @@ class MAVOS(nn.Module):
     ) -> Memory:
         """Memory after the frame; with ``new_objects`` the frame becomes one more reference."""
         if new_objects:
-            _, entries = self._reference_pass(out.feats, mask)
+            _, entries = self.run(self._reference_pass, out.feats, mask)
         else:
-            id_embedding = self.id_bank(mask, out.feats[-1].shape[-2:])
-            entries = self.elstt.entries(out.carry, id_embedding)
+            entries = self.run(self._write, out.carry, mask, tuple(out.feats[-1].shape[-2:]))
         return self._remember(out.feats, entries, mask, memory, is_reference=new_objects)
 
     def unreached(self, clip_length: int, references: int = 1) -> tuple[str, ...]:
@@ -132,6 +141,31 @@ class MAVOS(nn.Module):
             return ()
         return tuple(f"elstt.blocks.{i}.mca." for i, b in enumerate(self.elstt.blocks) if b.mca)
 
+    def _encode(self, image: Tensor) -> list[Tensor]:
+        image = image.to(self.projector.weight.dtype, memory_format=torch.channels_last)
+        *skips, deepest = self.encoder(image)
+        return [*skips, self.projector(deepest)]
+
+    def _segment(
+        self,
+        feats: list[Tensor],
+        long_term: tuple[Entry, ...],
+        short_term: tuple[Entry, ...],
+        num_objects: int,
+        size: tuple[int, int],
+        slots: Tensor | None,
+    ) -> tuple[Tensor, tuple]:
+        """Logits, and what each block saw."""
+        projected = feats[-1]
+        decoder_input, seen = self.elstt(
+            to_tokens(projected), projected.shape[-2:], long_term, short_term
+        )
+        return self._logits(decoder_input, feats, num_objects, size, slots), seen
+
+    def _write(self, seen: tuple, mask: Tensor, size: tuple[int, int]) -> tuple[Entry, ...]:
+        """Memory entries of a segmented frame with a token grid of ``size``."""
+        return self.elstt.entries(seen, self.id_bank(mask, size))
+
     def _logits(
         self,
         decoder_input: Tensor,
@@ -140,10 +174,10 @@ class MAVOS(nn.Module):
         size: tuple[int, int],
         slots: Tensor | None,
     ) -> Tensor:
-        logits = self.decoder(decoder_input, feats[:-1])
         if slots is None:
-            logits = logits[:, : num_objects + 1].contiguous()
+            logits = self.decoder(decoder_input, feats[:-1], num_objects + 1)
         else:
+            logits = self.decoder(decoder_input, feats[:-1])
             logits = logits.gather(1, slots[:, :, None, None].expand(-1, -1, *logits.shape[-2:]))
         return upsample(logits, size, self.align_corners)
 
@@ -164,11 +198,12 @@ class MAVOS(nn.Module):
         memory: Memory,
         is_reference: bool,
     ) -> Memory:
+        fusions = self.elstt.fusions(tuple(feats[-1].shape[-2:]))
         return remember(
             memory,
             entries,
             policy=self.policy,
-            fuse=self.elstt.fusions(feats[-1].shape[-2:]),
+            fuse=tuple(fuse and partial(self.run, fuse) for fuse in fusions),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,
             num_objects=mask.shape[1] - 1,
