@@ -43,6 +43,7 @@ class ModelConfig:
     dim: int = 256  # width of each branch of the E-LSTT and of the decoder
     depth: int = 3  # E-LSTT blocks
     short_term_window: int = 15  # side of the local attention window, odd
+    local_attention: Literal["auto", "tiles", "sampler", "triton"] = "auto"  # same numbers; speed
     max_objects: int = 10  # identities per object group
     memory: Literal["mca", "reference", "previous", "reference_previous", "all", "last"] = "mca"
     memory_frames: int = 6  # frames that the memory "last" keeps
@@ -92,8 +93,13 @@ class DataConfig:
     """Where data lies and how frames are read."""
 
     root: str = ""  # folder of the datasets; empty: ``datasets`` of the project
-    ahead: int = 8  # frames decoded ahead of the network
-    threads: int = 2  # decoding threads
+    ahead: int = 8  # frames decoded ahead of the network; at least two for each thread
+    threads: int | None = None  # decoding threads; None: what suits the device
+
+    def __post_init__(self):
+        _positive(self, "ahead")
+        if self.threads is not None:
+            _positive(self, "threads")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +202,11 @@ class EvalConfig:
     multiscale: bool = False  # test-time augmentation: ``scales`` instead of the plain size
     scales: tuple[float, ...] = (1.2, 1.3, 1.4)
     max_resolution: float | None = None  # None: the model's; with multiscale also of short edges
-    amp: bool = False  # half precision where the device has it
+    dtype: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"  # precision of the network
+    amp: bool = False  # the half precision that suits the device
     device: str = "auto"
+    threads: int = 0  # CPU threads of the network in each process; 0: PyTorch's choice
+    compile: bool = False  # CUDA graphs on a GPU, torch.compile elsewhere
     output: str = ""  # result folder; empty: ``results/<dataset>/<run>`` of the project
     overwrite: bool = False  # do finished videos again
 
@@ -205,6 +214,9 @@ class EvalConfig:
         _check(self)
         if self.max_resolution is not None:
             _positive(self, "max_resolution")
+        _not_negative(self, "threads")
+        if self.amp and self.dtype != "fp32":
+            raise UserError(f"amp chooses a half precision by itself; leave it or {self.dtype} out")
         if not self.scales or min(self.scales) <= 0:
             raise UserError(f"scales must be positive numbers, got {self.scales}")
 

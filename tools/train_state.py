@@ -32,7 +32,14 @@ _ELSEWHERE = ("eval.", "train.device", "train.workers", "train.output", "data.",
 # Settings of the model that leave its weights what they are.
 _SAME_NETWORK = tuple(
     f"model.{name}"
-    for name in ("train_", "drop_path", "mca_drop_path", "encoder_weights", "short_term_skip")
+    for name in (
+        "train_",
+        "drop_path",
+        "mca_drop_path",
+        "encoder_weights",
+        "short_term_skip",
+        "local_attention",
+    )
 )
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks.attention import tiles
+from networks.attention import backends, tiles
 
 
 def local_attention(
@@ -14,18 +14,22 @@ def local_attention(
     bias: Tensor,
     size: tuple[int, int],
     window: int,
-    tile: tuple[int, int] | None = None,
+    backend: str = "auto",
 ) -> Tensor:
     """Softmax attention of each cell to the ``window`` x ``window`` cells around it.
 
     query (B, L, K), already scaled; key (B, L, K); value (B, L, V); bias (B, L, window * window)
     is added to the scores; size (H, W). Returns (B, L, V). Cells outside the grid get no weight.
+    backend: see ``backends.py``; raises UserError if it cannot be used here.
     """
-    tile = tile or tiles.tile_for(size, query.device)
-    inputs = (query, key, value, bias)
-    if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
-        return _LocalAttention.apply(*inputs, size, window, tile)
-    return tiles.attend(*inputs, size, window, tile)
+    inputs = query, key, value, bias
+    if torch.is_autocast_enabled(query.device.type):  # it reaches neither kernels nor backward
+        dtype = torch.get_autocast_dtype(query.device.type)
+        inputs = tuple(x.to(dtype) for x in inputs)
+    with torch.autocast(query.device.type, enabled=False):
+        if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
+            return _LocalAttention.apply(*inputs, size, window, backend)
+        return backends.choose(backend, inputs, size, window)(*inputs, size, window)
 
 
 class _LocalAttention(torch.autograd.Function):
@@ -33,16 +37,24 @@ class _LocalAttention(torch.autograd.Function):
     whole grid of zeros for each slice of keys and values: twice the time and most of the memory."""
 
     @staticmethod
-    def forward(ctx, query, key, value, bias, size, window, tile):
-        kept = []
-        out = tiles.attend(query, key, value, bias, size, window, tile, kept)
-        ctx.save_for_backward(query, key, value, *kept)
-        ctx.shape, ctx.bias_dtype = (size, window, tile), bias.dtype
+    def forward(ctx, query, key, value, bias, size, window, backend):
+        inputs, kept = (query, key, value, bias), []
+        attend = backends.choose(backend, inputs, size, window)
+        if attend is tiles.attend:
+            out = attend(*inputs, size, window, keep=kept)
+        else:
+            out = attend(*inputs, size, window)
+        ctx.save_for_backward(*inputs, *kept)
+        ctx.size, ctx.window = size, window
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        query, key, value, *kept = ctx.saved_tensors
-        grads = tiles.backward(grad, query, key, value, kept, *ctx.shape)
-        return *grads[:3], grads[3].to(ctx.bias_dtype), None, None, None
+        *inputs, size, window = *ctx.saved_tensors[:4], ctx.size, ctx.window
+        kept = list(ctx.saved_tensors[4:])
+        if not kept:
+            tiles.attend(*inputs, size, window, keep=kept)
+        tile = tiles.tile_for(size, grad.device)
+        grads = tiles.backward(grad, *inputs[:3], kept, size, window, tile)
+        return *grads, None, None, None

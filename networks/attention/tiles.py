@@ -2,13 +2,14 @@
 
 All queries of a tile meet all keys within reach of the tile in one product, of which the windows
 are a strided view; the weights go back through the same view into a zero matrix for the product
-with the values. Keys and values are laid out by columns of tiles, with a border of zeros: the reach
-of each tile is then one stretch of memory, and a column of tiles one batched product.
+with the values. Keys and values are laid out by columns of tiles, with a border of zeros: what a
+tile reaches is then one stretch of memory.
 
-Shapes: B batch, (H, W) grid, w window, (h, v) tile, ny x nx tiles, n keys within reach of a tile.
+Shapes: B batch, (H, W) grid, w window, (h, v) tile, q = h * v its queries, ny x nx tiles, n keys
+within reach of a tile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import torch
@@ -37,24 +38,33 @@ def attend(
     tile: tuple[int, int] | None = None,
     keep: list[Tensor] | None = None,
 ) -> Tensor:
-    """``networks.attention.local_attention``; the weights of each column of tiles,
-    (B * ny, h, v, w, w), are appended to ``keep``."""
-    tiles = _Tiles(size, window, tile or tile_for(size, query.device))
-    query, bias = tiles.of(query), tiles.of(bias + _outside(size, window, bias))
-    key, value = tiles.columns(key), tiles.columns(value)
-    out = value.new_empty(value.shape[1], *size, value.shape[-1])
-    matrix = None
-    for column in range(tiles.nx):
-        scores = query[column] @ tiles.reached(key[column]).transpose(1, 2)
-        weights = tiles.windows(scores)
-        weights = (weights + bias[column].view(weights.shape)).flatten(3).softmax(dim=-1)
-        weights = weights.unflatten(3, (window, window))
-        if keep is not None:
-            keep.append(weights)
-        # all columns write the same places, so the zeros between them can be reused
-        matrix = torch.zeros_like(scores) if matrix is None else matrix
-        tiles.windows(matrix).copy_(weights)
-        tiles.put(out, column, matrix @ tiles.reached(value[column]))
+    """``networks.attention.local_attention`` without gradients; the weights of each column of
+    tiles, (B, ny, h, v, w, w), are appended to ``keep``."""
+    tiles = Tiles(size, window, tile or tile_for(size, query.device))
+    query, bias = tiles.of(query), tiles.of(bias + outside(size, window, bias))
+    key = tiles.columns(key)
+
+    def weights() -> Iterator[Tensor]:
+        for column in range(tiles.nx):
+            scores = tiles.windows(product(query[column], tiles.reached(key[column]).mT))
+            scores = scores + bias[column].view(scores.shape)
+            attended = scores.flatten(-2).softmax(dim=-1).view(scores.shape)
+            if keep is not None:
+                keep.append(attended)
+            yield attended
+
+    return weigh(weights(), value, tiles)
+
+
+def weigh(weights: Iterable[Tensor], value: Tensor, tiles: "Tiles") -> Tensor:
+    """Sums of values (B, H * W, V) by the weights (B, ny, h, v, w, w) of each column of tiles."""
+    value = tiles.columns(value)
+    out = value.new_empty(value.shape[1], *tiles.size, value.shape[-1])
+    # all columns write the same places, so the zeros between them can be reused
+    matrix = tiles.matrix(value)
+    for column, attended in enumerate(weights):
+        tiles.windows(matrix).copy_(attended)
+        tiles.put(out, column, product(matrix, tiles.reached(value[column])))
     return out.flatten(1, 2)
 
 
@@ -69,34 +79,41 @@ def backward(
     tile: tuple[int, int],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of query, key, value and bias; ``kept``: what ``attend`` kept."""
-    dtypes = query.dtype, key.dtype, value.dtype
-    # autocast does not reach here: one precision for all products
-    query, key, value = (x.to(grad.dtype) for x in (query, key, value))
-    tiles = _Tiles(size, window, tile)
-    grad_query, grad_bias = torch.empty_like(query), None
+    tiles = Tiles(size, window, tile)
+    grad_query = torch.empty_like(query)
+    grad_bias = kept[0].new_empty(len(grad), *size, window * window)
     grad, query = tiles.of(grad), tiles.of(query)
     key, value = tiles.columns(key), tiles.columns(value)
     grad_key, grad_value = torch.zeros_like(key), torch.zeros_like(value)
-    matrix = None
+    matrix = tiles.matrix(value)
     for column, weights in enumerate(kept):
-        grad_weights = grad[column] @ tiles.reached(value[column]).transpose(1, 2)
-        matrix = torch.zeros_like(grad_weights) if matrix is None else matrix
+        grad_weights = product(grad[column], tiles.reached(value[column]).mT)
         grad_scores = tiles.windows(grad_weights) * weights
-        grad_scores = grad_scores - weights * grad_scores.sum(dim=(3, 4), keepdim=True)
+        grad_scores = grad_scores - weights * grad_scores.sum(dim=(-2, -1), keepdim=True)
         tiles.windows(matrix).copy_(weights)
-        tiles.add_reached(grad_value[column], matrix.transpose(1, 2) @ grad[column])
+        tiles.add_reached(grad_value[column], product(matrix.mT, grad[column]))
         tiles.windows(matrix).copy_(grad_scores)
-        tiles.add_reached(grad_key[column], matrix.transpose(1, 2) @ query[column])
-        if grad_bias is None:
-            grad_bias = grad_scores.new_empty(grad_query.shape[0], *size, window * window)
-        tiles.put(grad_query.unflatten(1, size), column, matrix @ tiles.reached(key[column]))
-        tiles.put(grad_bias, column, grad_scores.flatten(3))
-    grads = (grad_query, tiles.uncolumn(grad_key), tiles.uncolumn(grad_value))
-    grads = [g.to(dtype) for g, dtype in zip(grads, dtypes, strict=True)]
+        tiles.add_reached(grad_key[column], product(matrix.mT, query[column]))
+        reached = tiles.reached(key[column])
+        tiles.put(grad_query.unflatten(1, size), column, product(matrix, reached))
+        tiles.put(grad_bias, column, grad_scores)
+    grads = grad_query, tiles.uncolumn(grad_key), tiles.uncolumn(grad_value)
     return *grads, grad_bias.flatten(1, 2)
 
 
-class _Tiles:
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """(B, ny, i, j) @ (B, ny, j, k)."""
+    if a.device.type != "cpu":
+        return a @ b
+    # one by one: what tiles reach overlaps, and a batched product would copy it apart
+    out = a.new_empty(*a.shape[:-1], b.shape[-1])
+    for index in range(len(a)):
+        for tile in range(a.shape[1]):
+            torch.mm(a[index, tile], b[index, tile], out=out[index, tile])
+    return out
+
+
+class Tiles:
     """How a grid is cut into tiles; those at the right and lower border reach beyond it."""
 
     def __init__(self, size: tuple[int, int], window: int, tile: tuple[int, int]):
@@ -105,67 +122,71 @@ class _Tiles:
         self.reach = window // 2
         # of a column of tiles with its border
         self.rows, self.width = self.ny * tile[0] + window - 1, tile[1] + window - 1
+        self.keys = (tile[0] + window - 1) * self.width  # n
 
     def of(self, x: Tensor) -> Tensor:
-        """Tokens (B, H * W, C) -> (nx, B * ny, h * v, C), zero beyond the grid."""
+        """Tokens (B, H * W, C) -> (nx, B, ny, q, C), zero beyond the grid."""
         (height, width), (h, v) = self.size, self.tile
         x = F.pad(
             x.unflatten(1, self.size), (0, 0, 0, self.nx * v - width, 0, self.ny * h - height)
         )
         x = x.unflatten(2, (self.nx, v)).unflatten(1, (self.ny, h))
-        return x.permute(3, 0, 1, 2, 4, 5).reshape(self.nx, -1, h * v, x.shape[-1])
+        return x.permute(3, 0, 1, 2, 4, 5).flatten(3, 4).contiguous()
 
     def columns(self, x: Tensor) -> Tensor:
         """Tokens (B, H * W, C) -> (nx, B, rows, width, C), zero beyond the grid."""
-        grid = x.unflatten(1, self.size)
-        out = x.new_zeros(self.nx, len(x), self.rows, self.width, x.shape[-1])
+        grid, below = x.unflatten(1, self.size), self.reach + self.size[0]
+        out = x.new_empty(self.nx, len(x), self.rows, self.width, x.shape[-1])
+        out[:, :, : self.reach] = 0
+        out[:, :, below:] = 0
         for column, place, cells in self._spans():
-            out[column][:, self.reach : self.reach + self.size[0], place] = grid[:, :, cells]
+            inside = out[column][:, self.reach : below]
+            inside[:, :, : place.start] = 0
+            inside[:, :, place] = grid[:, :, cells]
+            inside[:, :, place.stop :] = 0
         return out
 
     def uncolumn(self, columns: Tensor) -> Tensor:
         """The transpose of ``columns``: cells that several columns hold are summed."""
         out = columns.new_zeros(columns.shape[1], *self.size, columns.shape[-1])
+        inside = columns[:, :, self.reach : self.reach + self.size[0]]
         for column, place, cells in self._spans():
-            out[:, :, cells] += columns[column][:, self.reach : self.reach + self.size[0], place]
+            out[:, :, cells] += inside[column][:, :, place]
         return out.flatten(1, 2)
 
     def reached(self, column: Tensor) -> Tensor:
-        """Column (B, rows, width, C) -> view (B * ny, n, C) of what each of its tiles reaches."""
-        batch, channels = column.shape[0], column.shape[-1]
-        keys, step = (self.tile[0] + self.window - 1) * self.width, self.tile[0] * self.width
-        if batch == 1:
-            shape, strides = (self.ny, keys, channels), (step * channels, channels, 1)
-            return column.as_strided(shape, strides, column.storage_offset())
-        shape = (batch, self.ny, keys, channels)
-        strides = (column.stride(0), step * channels, channels, 1)
-        return column.as_strided(shape, strides, column.storage_offset()).flatten(0, 1)
+        """Column (B, rows, width, C) -> view (B, ny, n, C) of what each of its tiles reaches."""
+        step = self.tile[0] * self.width
+        return column.flatten(1, 2).unfold(1, self.keys, step).transpose(2, 3)
 
     def add_reached(self, column: Tensor, x: Tensor) -> None:
-        """Add ``x`` (B * ny, n, C) to what the tiles of ``column`` (B, rows, width, C) reach."""
-        x = x.unflatten(0, (-1, self.ny)).unflatten(2, (-1, self.width))
+        """Add ``x`` (B, ny, n, C) to what the tiles of ``column`` (B, rows, width, C) reach."""
+        x = x.unflatten(2, (-1, self.width))
         for row in range(self.ny):
             top = row * self.tile[0]
             column[:, top : top + x.shape[2]] += x[:, row]
 
-    def windows(self, scores: Tensor) -> Tensor:
-        """View (B * ny, h, v, w, w) of scores (B * ny, h * v, n).
+    def matrix(self, like: Tensor) -> Tensor:
+        """Zeros (B, ny, q, n), one number for each query of a column of tiles and each key."""
+        queries = self.tile[0] * self.tile[1]
+        return like.new_zeros(like.shape[1], self.ny, queries, self.keys)
+
+    def windows(self, matrix: Tensor) -> Tensor:
+        """View (B, ny, h, v, w, w) of a matrix (B, ny, q, n).
 
         The key of query (i, j) at window offset (y, x) is number (i + y) * width + (j + x).
         """
-        batch, queries, keys = scores.shape
         h, v = self.tile
-        return scores.as_strided(
-            (batch, h, v, self.window, self.window),
-            (queries * keys, v * keys + self.width, keys + 1, self.width, 1),
-        )
+        shape = (*matrix.shape[:2], h, v, self.window, self.window)
+        within = (v * self.keys + self.width, self.keys + 1, self.width, 1)
+        return matrix.as_strided(shape, matrix.stride()[:2] + within)
 
     def put(self, out: Tensor, column: int, x: Tensor) -> None:
-        """Write a column's ``x`` (B * ny, h * v, C) into ``out`` (B, H, W, C)."""
-        h, v = self.tile
-        left = column * v
-        right = min(left + v, self.size[1])
-        x = x.view(out.shape[0], self.ny * h, v, x.shape[-1])
+        """Write what a column of tiles has for its queries, ``x`` (B, ny, …), into ``out``
+        (B, H, W, C)."""
+        left = column * self.tile[1]
+        right = min(left + self.tile[1], self.size[1])
+        x = x.reshape(len(out), self.ny * self.tile[0], self.tile[1], out.shape[-1])
         out[:, :, left:right] = x[:, : self.size[0], : right - left]
 
     def _spans(self) -> Iterator[tuple[int, slice, slice]]:
@@ -176,19 +197,22 @@ class _Tiles:
             yield column, slice(first - left, last - left), slice(first, last)
 
 
-def _outside(size: tuple[int, int], window: int, like: Tensor) -> Tensor:
+def outside(size: tuple[int, int], window: int, like: Tensor) -> Tensor:
     """(H * W, w * w): -inf where a window reaches beyond the grid, else 0."""
-    # kept on a CPU only: a CUDA graph must not hold what a cache may drop
-    make = _outside_on_cpu if like.device.type == "cpu" else _outside_on_cpu.__wrapped__
-    return make(size, window, like.dtype, like.device)
+    if like.device.type == "cpu" and not torch.compiler.is_compiling():
+        return _kept_outside(size, window, like.dtype)
+    # not kept: a CUDA graph would go on reading what the cache has dropped
+    return _make_outside(size, window, like.dtype, like.device)
 
 
 @lru_cache(maxsize=32)
-def _outside_on_cpu(
+def _kept_outside(size: tuple[int, int], window: int, dtype: torch.dtype) -> Tensor:
+    return _make_outside(size, window, dtype, torch.device("cpu"))
+
+
+def _make_outside(
     size: tuple[int, int], window: int, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """(H * W, w * w): -inf where a window reaches beyond the grid, else 0."""
-
     def axis(length: int) -> Tensor:
         offset = torch.arange(window, device=device) - window // 2
         position = torch.arange(length, device=device)[:, None] + offset
@@ -196,5 +220,4 @@ def _outside_on_cpu(
         return torch.zeros_like(blocked, dtype=dtype).masked_fill_(blocked, -torch.inf)
 
     rows, columns = axis(size[0]), axis(size[1])
-    outside = rows[:, None, :, None] + columns[None, :, None, :]
-    return outside.flatten(2).flatten(0, 1)
+    return (rows[:, None, :, None] + columns[None, :, None, :]).flatten(2).flatten(0, 1)

@@ -15,11 +15,18 @@ def global_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     query (B, L, K), already scaled; key (B, M, K); value (B, M, V). Returns (B, L, V).
     Queries go in chunks, so that a long memory needs no (L, M) matrix of scores.
     """
+    if len(query) == 1:  # a batched product would copy the transposed key
+        return _attend(query[0], key[0], value[0])[None]
+    return _attend(query, key, value)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """With or without a batch."""
     limit = SCORES_ON_CPU if query.device.type == "cpu" else SCORES_ELSEWHERE
-    chunks = -(-len(query) * query.shape[1] * key.shape[1] // limit)
-    key = key.transpose(1, 2)
-    parts = [(part @ key).softmax(dim=-1) @ value for part in query.chunk(chunks, dim=1)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    scores = query.shape[:-1].numel() * key.shape[-2]
+    parts = query.chunk(-(-scores // limit), dim=-2)
+    parts = [(part @ key.mT).softmax(dim=-1) @ value for part in parts]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
 
 
 def multi_head_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ def build_mavos(cfg: ModelConfig) -> MAVOS:
             cfg.short_term_window,
             cfg.drop_path,
             mca=mca if cfg.memory == "mca" else None,
+            local_attention=cfg.local_attention,
         ),
         decoder=FPNDecoder(
             2 * cfg.dim, cfg.dim, tuple(skip_channels), cfg.max_objects + 1, encoder.align_corners

@@ -28,7 +28,15 @@ class Seen(NamedTuple):
 class ELSTTBlock(nn.Module):
     """One block. The first one starts the ID branch and has no identity input of its own."""
 
-    def __init__(self, dim: int, window: int, is_first: bool, drop_path: float, mca: dict | None):
+    def __init__(
+        self,
+        dim: int,
+        window: int,
+        is_first: bool,
+        drop_path: float,
+        mca: dict | None,
+        local_attention: str = "auto",
+    ):
         super().__init__()
         key_dim, value_dim = dim // 2, 2 * dim
         self.split = [key_dim, value_dim]
@@ -41,7 +49,9 @@ class ELSTTBlock(nn.Module):
         self.is_first = is_first
         self.to_id_value = nn.Linear(dim if is_first else 2 * dim, value_dim)
         self.long_term = LongTermPropagation(2 * value_dim, 2 * dim)
-        self.short_term = ShortTermPropagation(key_dim, 2 * value_dim, 2 * dim, window)
+        self.short_term = ShortTermPropagation(
+            key_dim, 2 * value_dim, 2 * dim, window, local_attention
+        )
         self.norm2 = nn.LayerNorm(dim)
         self.id_norm2 = nn.LayerNorm(dim)
         self.self_propagation = SelfPropagation(2 * dim, key_dim, 2 * value_dim)
@@ -97,12 +107,19 @@ class ELSTTBlock(nn.Module):
 class ELSTT(nn.Module):
     """The stack of blocks and the norm after it."""
 
-    def __init__(self, dim: int, depth: int, window: int, drop_path: float, mca: dict | None):
+    def __init__(
+        self,
+        dim: int,
+        depth: int,
+        window: int,
+        drop_path: float,
+        mca: dict | None,
+        local_attention: str = "auto",
+    ):
         """mca: options of the fusion (see ``ModulatedCrossAttention``); None builds none."""
         super().__init__()
         self.blocks = nn.ModuleList(
-            ELSTTBlock(dim, window, is_first=i == 0, drop_path=drop_path, mca=mca)
-            for i in range(depth)
+            ELSTTBlock(dim, window, i == 0, drop_path, mca, local_attention) for i in range(depth)
         )
         # parity: one group per branch, over all tokens
         self.norm = nn.GroupNorm(2, 2 * dim)

@@ -1,8 +1,8 @@
 """The E-LSTT for inference: the same function, its norms folded into products, products merged.
 
 Shapes as in ``elstt.py`` and ``mca.py``: B batch, L = H * W tokens, C width of each branch,
-K = C / 2 width of a key, V = 2 C width of a value. Both branches travel in one ``state`` (2, B, L, C) of
-float32, the visual one first; products are made in the precision of the weights.
+K = C / 2 width of a key, V = 2 C width of a value. Both branches travel in one ``state``
+(2, B, L, C) of float32, the visual one first; products are made in the precision of the weights.
 """
 
 from collections.abc import Sequence
@@ -125,9 +125,8 @@ class FusedBlock(nn.Module):
         attended = global_attention(query, long_term.key, long_term.values)
         self._finish(state, self.long_term, attended, gates, size)
         short = self.short_term
-        attended = local_attention(
-            query, short_term.key, short_term.values, self.bias(key), size, short.window
-        )
+        read = short_term.key, short_term.values, self.bias(key)
+        attended = local_attention(query, *read, size, short.window, short.backend)
         self._finish(state, short, attended, gates, size)
 
         visual, identity = _normalize(state, self.read.weight.dtype)

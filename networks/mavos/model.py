@@ -175,7 +175,8 @@ class MAVOS(nn.Module):
         slots: Tensor | None,
     ) -> Tensor:
         if slots is None:
-            logits = self.decoder(decoder_input, feats[:-1], num_objects + 1)
+            # few channels: resizing them is fast in planes, slow in channels_last
+            logits = self.decoder(decoder_input, feats[:-1], num_objects + 1).contiguous()
         else:
             logits = self.decoder(decoder_input, feats[:-1])
             logits = logits.gather(1, slots[:, :, None, None].expand(-1, -1, *logits.shape[-2:]))

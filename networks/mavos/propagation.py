@@ -38,9 +38,10 @@ class LongTermPropagation(GatedPropagation):
 class ShortTermPropagation(GatedPropagation):
     """Attention to a window of the previous frame, with a content-dependent relative bias."""
 
-    def __init__(self, key_dim: int, value_dim: int, dim: int, window: int):
+    def __init__(self, key_dim: int, value_dim: int, dim: int, window: int, backend: str = "auto"):
+        """backend: of the attention, see ``networks/attention/backends.py``."""
         super().__init__(value_dim, dim)
-        self.window = window
+        self.window, self.backend = window, backend
         self.relative_emb_k = nn.Conv2d(key_dim, window * window, kernel_size=1)
 
     def forward(
@@ -50,7 +51,7 @@ class ShortTermPropagation(GatedPropagation):
         # parity: the bias comes from the query before it is scaled
         bias = F.linear(query, self.relative_emb_k.weight.flatten(1), self.relative_emb_k.bias)
         scaled = query * query.shape[-1] ** -0.5
-        attended = local_attention(scaled, key, value, bias, size, self.window)
+        attended = local_attention(scaled, key, value, bias, size, self.window, self.backend)
         return self.finish(attended, gate, size)
 
 
