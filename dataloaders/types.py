@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -84,8 +85,11 @@ class IdMap:
         """
         table = _table_of_void()
         table[1 : len(self.ids) + 1] = self.ids
-        if ((labels > len(self.ids)) & (labels != IGNORE)).any():
-            raise IndexError(f"labels up to {labels.max()}, but only {len(self.ids)} identities")
+        highest = labels.max(initial=0)
+        if highest > len(self.ids) and ((labels > len(self.ids)) & (labels != IGNORE)).any():
+            raise IndexError(f"labels up to {highest}, but only {len(self.ids)} identities")
+        if labels.dtype == np.uint8 and labels.ndim == 2:  # what masks are: a tenth of the time
+            return cv2.LUT(labels, table)
         return table[labels]
 
 

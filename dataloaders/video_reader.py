@@ -52,16 +52,23 @@ class VideoReader:
 
     At most ``ahead`` frames wait in memory. Errors come up at the frame they belong to, after all
     earlier frames. Leaving the loop early stops the threads. Each loop starts at the first frame.
+    ``pin`` puts pictures into page-locked memory, from which a GPU copies them while it computes.
     """
 
     def __init__(
-        self, video: Video, input_size: InputSize, ahead: int = 8, threads: int = 2
+        self,
+        video: Video,
+        input_size: InputSize,
+        ahead: int = 8,
+        threads: int = 2,
+        pin: bool = False,
     ) -> None:
         self.video = video
         self.ids = IdMap()  # object ids of the identities given so far
         self._input_size = input_size
         self._ahead = max(1, ahead)
         self._threads = max(1, threads)
+        self._pin = pin
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises UserError for a video that cannot be segmented, see the checks below."""
@@ -150,6 +157,8 @@ class VideoReader:
                 f"{_width_x_height(size)} (width x height). Make the mask at the size of the frame"
             )
         images = [to_input(image, network_size) for network_size in self._input_size.of(size)]
+        if self._pin:
+            images = [pinned(image) for image in images]
         return _Loaded(name, images, size, labels)
 
     def _frame(self, loaded: _Loaded) -> Frame:
@@ -158,6 +167,14 @@ class VideoReader:
             mask = torch.from_numpy(self.ids.to_identities(loaded.labels))
         image = loaded.images[0] if len(loaded.images) == 1 else loaded.images
         return Frame(loaded.name, image, loaded.size, mask)
+
+
+def pinned(tensor: Tensor) -> Tensor:
+    """The same in page-locked memory; needs CUDA."""
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    # PyTorch would copy with threads of its own, as many again for each thread that reads
+    copy.numpy()[:] = tensor.numpy()
+    return copy
 
 
 def _threads_until_exit(stack: ExitStack, threads: int) -> ThreadPoolExecutor:

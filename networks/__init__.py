@@ -1,6 +1,9 @@
 """Segmentation networks behind one contract, ``networks.segmenter.VideoSegmenter``."""
 
+import torch
+
 from configs.schema import ModelConfig
+from networks.attention import backends
 from networks.mavos import build_mavos
 from networks.segmenter import VideoSegmenter
 
@@ -10,3 +13,9 @@ METHODS = {"mavos": build_mavos}
 def build_model(cfg: ModelConfig) -> VideoSegmenter:
     """The network of ``cfg``, with random weights."""
     return METHODS[cfg.method](cfg)
+
+
+def check_device(cfg: ModelConfig, device: torch.device, dtype: torch.dtype) -> None:
+    """Raises UserError if the network of ``cfg`` asks for something that is not there."""
+    if cfg.local_attention != "auto":
+        backends.named(cfg.local_attention, device, dtype)

@@ -131,7 +131,7 @@ def test_the_kernel_in_the_interpreter():
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "33 passed" in done.stdout
+    assert "34 passed" in done.stdout
 
 
 def test_choices_in_the_schema_are_the_back_ends():

@@ -12,6 +12,7 @@ from eval_tool import SIZE, ids_in, labels, make_video, members, nano, run
 import configs
 from dataloaders import list_videos
 from dataloaders.video_reader import VideoReader
+from networks.segmenter import call
 from networks.tracking import segment_video
 from tools import evaluation
 from utils.stopwatch import Stopwatch
@@ -180,7 +181,8 @@ def test_masks_of_the_data_are_never_taken_for_results(data, options, tmp_path, 
         (["--flip", "--ms"], "eval", {"flip": True, "multiscale": True, "scales": [1.2, 1.3, 1.4]}),
         (["--ms", "eval.scales=0.8,1.0"], "eval", {"multiscale": True, "scales": [0.8, 1.0]}),
         (["--flip"], "eval", {"flip": True, "multiscale": False}),
-        (["--amp"], "eval", {"amp": True}),
+        (["--amp"], "eval", {"dtype": "bf16"}),
+        (["--dtype", "bf16"], "eval", {"dtype": "bf16"}),
         (["--max_resolution", "30"], "eval", {"max_resolution": 30.0}),
         (["--lt_gap", "2", "--st_skip", "2"], "model", {"test_memory_gap": 2}),
         (["model.memory=previous", "--lt_gap", "1"], "model", {"memory": "previous"}),
@@ -197,6 +199,28 @@ def test_options_reach_the_network(first_run, options, tmp_path, given, section,
     settings = json.loads((tmp_path / "out" / "config.json").read_text())
     assert settings[section].items() >= fields.items()
     assert packed != members(first_run[1].archive)
+
+
+def test_the_precision_decides_the_masks(out, options):
+    error = run(*options, "--output", out, "--amp").error
+    assert "eval.dtype: 'fp32' then, 'bf16' now" in error
+
+
+def test_speed_alone_does_not_decide_them(out, options, monkeypatch):
+    asked = []
+    monkeypatch.setattr(evaluation, "build_runner", lambda device: asked.append(device) or call)
+    more = ["--threads", 1, "--compile", "data.threads=3", "data.ahead=2"]
+    (out / "finished" / "right.json").unlink()
+    again = run(*options, "--output", out, *more)
+    assert "1 finished videos are skipped" in again.stderr
+    assert "cpu, fp32, 1 CPU threads, compile on" in again.stderr
+    assert set(members(again.archive)) == NAMES and asked == [torch.device("cpu")]
+
+
+def test_what_computes_is_told_once(first_run):
+    said = first_run[1].stderr
+    assert said.count("cpu, fp32, 1 CPU threads, compile off") == 1
+    assert said.count("fp32 products: ") == 1
 
 
 def test_results_go_to_a_folder_named_after_the_run(options, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Laps on a GPU are read from events, late and without a wait; here the events are pretended."""
+"""Times on a GPU are read from events, late and without a wait; here the events are pretended."""
 
 import torch
 
@@ -33,7 +33,7 @@ class Clock:
         return Event()
 
 
-def test_gpu_laps_are_read_when_they_have_passed(monkeypatch):
+def test_gpu_times_are_read_when_they_have_passed(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(torch.cuda, "Event", clock.event)
     monkeypatch.setattr(torch.cuda, "current_stream", clock.current_stream)
@@ -42,6 +42,7 @@ def test_gpu_laps_are_read_when_they_have_passed(monkeypatch):
     for _ in range(3):
         with stopwatch:
             pass
+        stopwatch.lap()
     assert stopwatch.laps == 3 and len(stopwatch._events) == 3  # the device is still at work
     assert stopwatch.seconds() == 3.0
     for _ in range(100):

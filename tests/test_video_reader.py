@@ -149,6 +149,24 @@ def test_few_frames_wait_ahead_and_leaving_early_stops_the_threads(
     assert threading.active_count() == before
 
 
+def test_pictures_are_pinned_by_the_threads_that_load_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty, where = torch.empty, []
+
+    def pretended(*args, pin_memory: bool, **options) -> torch.Tensor:
+        assert pin_memory
+        where.append(threading.current_thread())
+        return empty(*args, **options)
+
+    video = bad_sequence("one_frame")
+    sizes = InputSize(False, scales=(0.5, 1.0), max_long_edge=None)
+    (expected,) = VideoReader(video, sizes)
+    assert not where
+    monkeypatch.setattr("dataloaders.video_reader.torch.empty", pretended)
+    (frame,) = VideoReader(video, sizes, pin=True)
+    assert len(where) == 2 and threading.main_thread() not in where
+    assert all(torch.equal(a, b) for a, b in zip(frame.image, expected.image, strict=True))
+
+
 def test_an_id_that_is_announced_but_absent_is_refused() -> None:
     video = replace(bad_sequence("one_frame"), given={"00000": frozenset({1, 7})})
     frames, error = read(video)

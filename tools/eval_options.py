@@ -25,8 +25,11 @@ OPTIONS = {
     "lt_gap": "model.test_memory_gap",
     "st_skip": "model.short_term_skip",
     "max_id_num": "model.max_objects",
+    "dtype": "eval.dtype",
     "amp": "eval.amp",
     "device": "eval.device",
+    "threads": "eval.threads",
+    "compile": "eval.compile",
     "output": "eval.output",
     "overwrite": "eval.overwrite",
 }
@@ -89,13 +92,25 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         type=float,
         help="long edge at most 5/3 of it (default: 624, mavos_nano 240)",
     )
+    how.add_argument("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
     how.add_argument(
         "--amp",
         action="store_true",
         default=None,
-        help="half precision",
+        help="the half precision that suits the device",
+    )
+    how.add_argument(
+        "--compile",
+        action="store_true",
+        default=None,
+        help="CUDA graphs: faster on a fast GPU, with more memory",
     )
     how.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
+    how.add_argument(
+        "--threads",
+        type=int,
+        help="CPU threads of the network in each process (default: PyTorch's choice)",
+    )
     how.add_argument("--gpu_id", type=int, default=0, help="first GPU to use (default: 0)")
     how.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")
     how.add_argument("--output", help="result folder (default: results/<dataset>/<run>)")

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import torch
 
-from configs.schema import Config
+from configs.schema import Config, EvalConfig
 from dataloaders import find_dataset, list_videos
 from dataloaders.eval_videos import single_video
 from dataloaders.resize import long_edge_of
 from dataloaders.types import Video
 from dataloaders.video_reader import InputSize
-from networks import build_model
+from networks import build_model, check_device
+from networks.graphs import build_runner
 from networks.inference import for_inference
-from networks.segmenter import VideoSegmenter
+from networks.segmenter import VideoSegmenter, call
 from networks.wrappers import ObjectGroups, TestTimeAugmentation
 from tools import speed
 from tools.eval_options import parse
@@ -25,7 +26,16 @@ from tools.results import ResultFolder, VideoRecord
 from tools.video_worker import VideoWorker
 from utils import distributed
 from utils.checkpoint import load_weights
-from utils.device import device_name, half_precision, pick_device, tune_cpu
+from utils.device import (
+    allow_tf32,
+    device_name,
+    half_precision,
+    pick_device,
+    pick_dtype,
+    tune_cpu,
+    use_threads,
+    warn_of_emulation,
+)
 from utils.errors import UserError
 from utils.files import write_json
 from utils.launch import launch
@@ -39,14 +49,19 @@ def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     if args.gpu_num > 1 and not distributed.is_launched():
         _videos(cfg, args), find_checkpoint(cfg)  # a mistake there is told once, not by everyone
-        pick_device(cfg.eval.device, args.gpu_id + args.gpu_num - 1)  # refused once, not by each
+        for number in range(args.gpu_num):
+            # refused once, not by each
+            _dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
         return launch(args.gpu_num, "tools.eval", argv)
     setup_logging(distributed.rank())
     device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
+    warn_of_emulation(_dtype(cfg.eval, device), device)
+    use_threads(cfg.eval.threads)
     if device.type == "cpu":
         tune_cpu()
     elif device.type == "cuda":
         torch.cuda.set_device(device)
+        allow_tf32(cfg.eval.dtype == "tf32")
     distributed.init_distributed(device)
     log.info(run_header(device_name(device)))
     try:
@@ -64,8 +79,15 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
         model, input_size = build(cfg, checkpoint, device)
         if distributed.rank() == 0:
-            folder.claim(_settings(cfg, args, checkpoint), cfg.eval.overwrite)
+            folder.claim(_settings(cfg, args, checkpoint, device), cfg.eval.overwrite)
     log.info("%s with %s on %d videos of %s", cfg.model.title, checkpoint, len(videos), where)
+    log.info(
+        "%s, %s, %d CPU threads, compile %s",
+        device_name(device),
+        _precision(cfg.eval, device),
+        torch.get_num_threads(),
+        "on" if cfg.eval.compile else "off",
+    )
     log.info("results go to %s", folder.folder)
 
     records = {v.name: record for v in videos if (record := folder.finished(v)) is not None}
@@ -74,8 +96,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         log.info("%d finished videos are skipped; --overwrite does them again", len(records))
     # longest first: nobody waits in the end for a long video that was started last
     todo = sorted((v for v in videos if v.name not in records), key=lambda v: (-v.length, v.name))
-    autocast = half_precision(device) if cfg.eval.amp else None
-    worker = VideoWorker(model, input_size, folder, device, cfg.data, autocast)
+    worker = VideoWorker(model, input_size, folder, device, cfg.data)
     gathered = distributed.gather_objects(worker.run(todo))
     if gathered is None:
         return 0  # rank 0 reports
@@ -113,9 +134,12 @@ def _report(
 
 def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
     """The network ready to segment, and the size its frames must have."""
+    dtype = _dtype(cfg.eval, device)
+    check_device(cfg.model, device, dtype)
     network = build_model(cfg.model)
     load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
-    model = ObjectGroups(for_inference(network.to(device)))
+    run = build_runner(device) if cfg.eval.compile else call
+    model = ObjectGroups(for_inference(network.to(device), dtype, run))
     scales, max_short_edge = (1.0,), None
     resolution = cfg.eval.max_resolution or cfg.model.test_resolution
     if cfg.eval.multiscale:
@@ -124,6 +148,18 @@ def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSeg
         model = TestTimeAugmentation(model, flip=cfg.eval.flip)
     limits = (max_short_edge, long_edge_of(resolution))
     return model, InputSize(model.align_corners, scales, *limits)
+
+
+def _precision(cfg: EvalConfig, device: torch.device) -> str:
+    """Name of the precision to compute in."""
+    if cfg.amp:
+        return "bf16" if half_precision(device) == torch.bfloat16 else "fp16"
+    return cfg.dtype
+
+
+def _dtype(cfg: EvalConfig, device: torch.device) -> torch.dtype:
+    """Type of the network's weights; raises UserError if the device cannot compute with it."""
+    return pick_dtype(_precision(cfg, device), device)
 
 
 def _videos(cfg: Config, args: argparse.Namespace) -> tuple[list[Video], str, str]:
@@ -147,12 +183,19 @@ def _run_name(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> str:
     return "_".join(parts)
 
 
-def _settings(cfg: Config, args: argparse.Namespace, checkpoint: Path) -> dict:
+def _settings(
+    cfg: Config, args: argparse.Namespace, checkpoint: Path, device: torch.device
+) -> dict:
     """What decides the masks; a run goes on only with the same."""
     settings = dataclasses.asdict(cfg)
     del settings["train"]
     for elsewhere in ("output", "overwrite", "device", "checkpoint", "checkpoint_step", "ema"):
         del settings["eval"][elsewhere]
+    for only_speed in ("threads", "compile"):
+        del settings["eval"][only_speed]
+    del settings["model"]["local_attention"]
+    del settings["eval"]["amp"]  # another name for one of the precisions
+    settings["eval"]["dtype"] = _precision(cfg.eval, device)
     # the videos by where they are: names have aliases and defaults, folders may be relative
     for spelled_out in ("dataset", "split"):
         del settings["eval"][spelled_out]

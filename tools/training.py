@@ -17,7 +17,7 @@ from dataloaders.resize import network_sizes
 from dataloaders.train_clips import load_clips
 from dataloaders.train_videos import clip_sources
 from dataloaders.types import Clips
-from networks import build_model
+from networks import build_model, check_device
 from networks.segmenter import TrainableSegmenter
 from tools.cli import INTERRUPTED
 from tools.find_checkpoint import find_start, run_folder, saved_steps
@@ -72,6 +72,7 @@ def train(cfg: Config, device: torch.device) -> int:
             log.info(run_header(device_name(device)))
             folder.sweep()
         torch.manual_seed(cfg.train.seed)
+        check_device(cfg.model, device, torch.float32)
         model = build_model(cfg.model)
         if folder.newest() is None:
             load_start(model, cfg)

@@ -12,13 +12,14 @@ from dataloaders.eval_videos import list_own
 from dataloaders.mask_files import list_masks, read_mask
 from dataloaders.resize import long_edge_of
 from dataloaders.types import Video
-from dataloaders.video_reader import InputSize, VideoReader
+from dataloaders.video_reader import InputSize
 from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter
 from networks.tracking import segment_video
 from networks.wrappers import ObjectGroups
 from tools.scoring import score_video
 from tools.train_step import Trainer
+from tools.video_worker import reader_for
 from utils.errors import UserError
 from utils.palette import IGNORE
 from utils.paths import data_root
@@ -66,7 +67,7 @@ def _score(cfg: Config, model: VideoSegmenter, video: Video, device: torch.devic
     truths = _truth_files(video)
     resolution = cfg.eval.max_resolution or cfg.model.test_resolution
     size = InputSize(model.align_corners, max_long_edge=long_edge_of(resolution))
-    reader = VideoReader(video, size, cfg.data.ahead, cfg.data.threads)
+    reader = reader_for(video, size, device, cfg.data)
     predicted = {
         name: reader.ids.restore(labels.numpy())
         for name, labels in segment_video(model, reader, device)

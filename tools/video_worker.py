@@ -14,12 +14,21 @@ from networks.segmenter import VideoSegmenter
 from networks.tracking import segment_video
 from tools.results import ResultFolder, VideoRecord
 from utils import distributed
-from utils.device import peak_memory_bytes, reset_peak_memory
+from utils.device import background_threads, peak_memory_bytes, reset_peak_memory
 from utils.errors import OutputError, UserError
 from utils.masks import MaskWriter
 from utils.stopwatch import Stopwatch
 
 log = logging.getLogger(__name__)
+
+
+def reader_for(
+    video: Video, input_size: InputSize, device: torch.device, data: DataConfig
+) -> VideoReader:
+    """Reads a video for a network on ``device``, fast enough for it."""
+    threads = data.threads or background_threads(device)
+    ahead = max(data.ahead, 2 * threads)
+    return VideoReader(video, input_size, ahead, threads, pin=device.type == "cuda")
 
 
 class VideoWorker:
@@ -32,10 +41,9 @@ class VideoWorker:
         folder: ResultFolder,
         device: torch.device,
         data: DataConfig,
-        autocast: torch.dtype | None,
     ):
         self.model, self.input_size, self.folder = model, input_size, folder
-        self.device, self.data, self.autocast = device, data, autocast
+        self.device, self.data = device, data
 
     def run(self, videos: list[Video]) -> tuple[dict[str, VideoRecord], dict[str, str]]:
         """Segment what this process gets of ``videos``, which all processes list alike.
@@ -57,7 +65,7 @@ class VideoWorker:
             progress.update(all_frames.add(1) - progress.n)
 
         try:
-            with progress, MaskWriter() as writer:
+            with progress, MaskWriter(background_threads(self.device)) as writer:
                 for index in distributed.WorkQueue("videos", len(videos)):
                     video = videos[index]
                     progress.set_description(video.name)
@@ -79,9 +87,8 @@ class VideoWorker:
         """One video from files to masks on disk; ``tick`` is called after each frame."""
         reset_peak_memory(self.device)
         started, stopwatch, frames = time.perf_counter(), Stopwatch(self.device), 0
-        reader = VideoReader(video, self.input_size, self.data.ahead, self.data.threads)
-        results = segment_video(self.model, reader, self.device, stopwatch, self.autocast)
-        for name, labels in results:
+        reader = reader_for(video, self.input_size, self.device, self.data)
+        for name, labels in segment_video(self.model, reader, self.device, stopwatch):
             writer.write(self.folder.mask_path(video, name), reader.ids.restore(labels.numpy()))
             frames += 1
             tick()

@@ -1,7 +1,9 @@
-"""Which device a run uses, and its half precision."""
+"""Which device a run uses, in which precision, and with how many threads."""
 
 import ctypes
 import logging
+import os
+import platform
 import resource
 import sys
 
@@ -46,11 +48,100 @@ def device_name(device: torch.device) -> str:
 
 
 def half_precision(device: torch.device) -> torch.dtype:
-    """The half-precision type to autocast to: bfloat16 where the device has it."""
-    has_bfloat16 = device.type == "cpu" or (
-        device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    )
+    """The half-precision type that suits the device: bfloat16 where it has units for it."""
+    has_bfloat16 = device.type == "cpu" or (device.type == "cuda" and _gpu_has_bfloat16(device))
     return torch.bfloat16 if has_bfloat16 else torch.float16
+
+
+def precisions(device: torch.device) -> dict[str, torch.dtype]:
+    """The precisions a network can run in there: name -> type of its weights.
+
+    tf32 is fp32 whose products and convolutions round their factors to 10 bits.
+    """
+    found = {"fp32": torch.float32}
+    if device.type == "cpu":
+        return found | {"bf16": torch.bfloat16}
+    if device.type == "mps":
+        has_bfloat16 = torch.backends.mps.is_macos_or_newer(14, 0)
+        return found | {"fp16": torch.float16} | ({"bf16": torch.bfloat16} if has_bfloat16 else {})
+    if torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0):
+        found["tf32"] = torch.float32
+    if _gpu_has_bfloat16(device):
+        found["bf16"] = torch.bfloat16
+    return found | {"fp16": torch.float16}
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Type of the weights in the precision ``name``; raises UserError if it is not there."""
+    found = precisions(device)
+    if name not in found:
+        reason = {
+            "tf32": "only NVIDIA GPUs from Ampere (2020) on have it",
+            "fp16": "a CPU has no units for it, bf16 takes as little memory",
+            "bf16": "this device has no units for it",
+        }[name]
+        raise UserError(
+            f"precision {name} is not available on {device_name(device)}: {reason}; "
+            f"choose from {', '.join(found)}"
+        )
+    return found[name]
+
+
+def warn_of_emulation(dtype: torch.dtype, device: torch.device) -> None:
+    """Say so where a precision works, but without units for it."""
+    if dtype == torch.bfloat16 and device.type == "cpu" and not _cpu_has_bfloat16():
+        log.warning("this CPU has no bf16 units: bf16 works, but fp32 is probably faster")
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Let CUDA round the factors of fp32 products and convolutions, or keep both exact.
+
+    Of the whole process. PyTorch by itself keeps products exact, but not convolutions.
+    """
+    # These names, not ``fp32_precision`` of PyTorch 2.9: who reads them after that was set gets an
+    # exception, PyTorch's own compiler among them; set by these, both can be read.
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many CPU threads; 0: as many as PyTorch thinks right.
+
+    That is all cores, or ``OMP_NUM_THREADS``, which launchers set so that their processes share.
+    """
+    if not count:
+        return
+    torch.set_num_threads(count)
+    if count > cores():
+        log.warning("%d threads for %d cores: this is slower than fewer", count, cores())
+
+
+def background_threads(device: torch.device) -> int:
+    """Threads for reading frames, and as many for writing masks, beside a network on ``device``.
+
+    A 480p frame takes a thread 4 ms to read and 1 to 3 ms to write: two are plenty for a CPU, a GPU
+    may want 400 frames a second.
+    """
+    return max(2, min(8, cores() // 2)) if device.type == "cuda" else 2
+
+
+def cores() -> int:
+    """Cores that this process may use, shared with the others of the run on this machine."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux; knows of containers and taskset
+    there = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, there // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _gpu_has_bfloat16(device: torch.device) -> bool:
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _cpu_has_bfloat16() -> bool:
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    mkldnn = torch.backends.mkldnn.is_available()
+    return mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def peak_memory_bytes(device: torch.device) -> int:
@@ -71,7 +162,9 @@ def tune_cpu() -> None:
     """What makes a network faster on a CPU without changing what it computes; once per process."""
     keep_freed_memory()
     if route_products_to_onednn():
-        log.debug("fp32 products go through oneDNN, which is exact here")
+        log.info("fp32 products: oneDNN, which is exact here")
+    else:
+        log.info("fp32 products: PyTorch's usual library, since oneDNN is not there or not exact")
 
 
 def route_products_to_onednn(tolerance: float = 1e-5) -> bool:

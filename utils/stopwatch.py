@@ -1,4 +1,4 @@
-"""Time spent in a stretch of device work, without stalling the device to read the clock."""
+"""Time spent in stretches of device work, without stalling the device to read the clock."""
 
 import time
 from collections import deque
@@ -7,7 +7,10 @@ import torch
 
 
 class Stopwatch:
-    """``with stopwatch:`` adds one lap. On CUDA a lap is two events, read once both have passed."""
+    """``with stopwatch:`` adds a stretch of time; ``lap`` says that these make a lap.
+
+    On CUDA a stretch is two events, read once both have passed.
+    """
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -20,7 +23,6 @@ class Stopwatch:
         return self
 
     def __exit__(self, *_) -> None:
-        self.laps += 1
         stopped = self._now()
         if self.device.type != "cuda":
             self._seconds += stopped - self._started
@@ -29,8 +31,12 @@ class Stopwatch:
         while self._events and self._events[0][1].query():
             self._read_oldest()
 
+    def lap(self) -> None:
+        """Count a lap, of all stretches since the one before."""
+        self.laps += 1
+
     def seconds(self) -> float:
-        """Sum of all laps; waits for the device."""
+        """Sum of all stretches; waits for the device."""
         if self._events:
             torch.cuda.synchronize(self.device)
         while self._events:

@@ -51,8 +51,8 @@ class _LocalAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        *inputs, size, window = *ctx.saved_tensors[:4], ctx.size, ctx.window
-        kept = list(ctx.saved_tensors[4:])
+        query, key, value, bias, *kept = ctx.saved_tensors
+        inputs, size, window = (query, key, value, bias), ctx.size, ctx.window
         if not kept:
             tiles.attend(*inputs, size, window, keep=kept)
         tile = tiles.tile_for(size, grad.device)
