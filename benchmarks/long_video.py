@@ -1,89 +1,135 @@
-"""Resident memory and time per frame along a long video, from files to labels.
+"""Memory and time per frame along a long video, from files to labels, for any memory policy.
 
     python benchmarks/long_video.py --model mavos --frames 2000 --size 97 129
+    python benchmarks/long_video.py --model mavos --policy mca all --frames 1000
 
-Writes a synthetic video of small JPEGs to a temporary folder and tracks two objects in it with
-random weights: what is measured is whether anything grows.
+Writes a made-up video of JPEGs to a temporary folder and tracks two objects in it with random
+weights: what is measured is whether anything grows. A row tells of the frames since the row before.
+state_mb is what the tensors of the model's memory of the video hold. Each policy runs in a process
+of its own.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
+import harness
 import torch
+from torch import nn
 
-import configs
-from configs.models import MODELS
 from dataloaders.eval_videos import single_video
+from dataloaders.resize import long_edge_of
 from dataloaders.video_reader import InputSize, VideoReader
 from networks import build_model
+from networks.inference import for_inference
+from networks.segmenter import Segmented, VideoSegmenter
 from networks.tracking import segment_video
 from networks.wrappers import ObjectGroups
-from utils.device import pick_device
+from utils.device import peak_memory_bytes, pick_device, reset_peak_memory
+from utils.errors import UserError
 
 
-def write_video(folder: Path, frames: int, size: tuple[int, int]) -> None:
-    """Two discs that wander over noise; ``folder/mask.png`` and ``folder/frames/*.jpg``."""
-    rng = np.random.default_rng(0)
-    background = rng.integers(0, 255, (*size, 3), dtype=np.uint8)
-    (folder / "frames").mkdir()
-    for t in range(frames):
-        image, mask = background.copy(), np.zeros(size, np.uint8)
-        for identity in (1, 2):
-            angle = t / 40 * identity
-            centre = (
-                int(size[1] * (0.5 + 0.3 * np.cos(angle))),
-                int(size[0] * (0.5 + 0.3 * np.sin(angle))),
-            )
-            cv2.circle(image, centre, size[0] // 8, (80 * identity, 200, 90), -1)
-            cv2.circle(mask, centre, size[0] // 8, identity, -1)
-        cv2.imwrite(str(folder / "frames" / f"{t:06d}.jpg"), image)
-        if t == 0:
-            cv2.imwrite(str(folder / "mask.png"), mask)
+class Watched(nn.Module):
+    """A method whose newest memory can be looked at."""
+
+    def __init__(self, model: VideoSegmenter):
+        super().__init__()
+        self.model, self.memory = model, None
+        self.max_objects, self.align_corners = model.max_objects, model.align_corners
+        self.encode, self.segment = model.encode, model.segment
+
+    def start(self, feats, mask: torch.Tensor):
+        self.memory = self.model.start(feats, mask)
+        return self.memory
+
+    def memorize(self, out: Segmented, mask: torch.Tensor, memory, new_objects: bool = False):
+        self.memory = self.model.memorize(out, mask, memory, new_objects)
+        return self.memory
 
 
 def resident_mb() -> float:
     """Resident memory of this process (Linux)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        raise UserError("no /proc/self/status: this benchmark needs Linux")
+    for line in status.read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
-    raise RuntimeError("no VmRSS in /proc/self/status: this benchmark needs Linux")
+    raise UserError("no VmRSS in /proc/self/status: this benchmark needs Linux")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", choices=MODELS, default="mavos")
-    parser.add_argument("--frames", type=int, default=2000)
-    parser.add_argument("--size", type=int, nargs=2, default=(97, 129), metavar=("H", "W"))
-    parser.add_argument("--device", default="auto")
-    args = parser.parse_args()
-    device = pick_device(args.device)
+def measure(args: argparse.Namespace, policy: str, device: torch.device) -> list[dict]:
+    """A row at each of the marked frames."""
+    cfg = harness.load_all([args.model], [f"model.memory={policy}"])[args.model]
+    dtype = harness.use_dtype(args.dtype, device)
     torch.manual_seed(0)
-    model = ObjectGroups(build_model(configs.load(args.model).model).eval().to(device))
+    network = build_model(cfg.model).to(device)
+    model = Watched(ObjectGroups(for_inference(network, dtype)))
     marks = {100, 200, 500, *range(1000, args.frames + 1, 1000), args.frames}
+    rows = []
     with tempfile.TemporaryDirectory() as name:
-        write_video(Path(name), args.frames, tuple(args.size))
+        harness.write_video(Path(name), args.frames, harness.frame_size(480, args.size))
         video = single_video(Path(name) / "frames", Path(name) / "mask.png")
-        reader = VideoReader(video, InputSize(model.align_corners))
-        started, last = time.perf_counter(), 0
-        tracked = segment_video(model, reader, device)
+        reset_peak_memory(device)
+        last, times = 0, [time.perf_counter(), time.process_time()]
+        input_size = InputSize(
+            model.align_corners, max_long_edge=long_edge_of(cfg.model.test_resolution)
+        )
+        tracked = segment_video(model, VideoReader(video, input_size), device)
         for count, _ in enumerate(tracked, start=1):
-            if count in marks:
-                seconds = time.perf_counter() - started
-                row = {
-                    "frame": count,
-                    "resident_mb": round(resident_mb(), 1),
-                    "ms_per_frame": round(1e3 * seconds / (count - last), 2),
-                }
-                if device.type == "cuda":
-                    row["device_mb"] = round(torch.cuda.memory_allocated(device) / 2**20, 1)
-                print(json.dumps(row), flush=True)
-                started, last = time.perf_counter(), count
+            if count not in marks:
+                continue
+            now = [time.perf_counter(), time.process_time()]
+            wall, cpu = (1e3 * (b - a) / (count - last) for a, b in zip(times, now, strict=True))
+            row = {"policy": policy, "frame": count, "resident_mb": resident_mb()}
+            row |= {"state_mb": harness.state_bytes(model.memory) / harness.MB}
+            if device.type == "cuda":
+                row["device_mb"] = torch.cuda.memory_allocated(device) / harness.MB
+                row["peak_device_mb"] = peak_memory_bytes(device) / harness.MB
+            row |= {"ms_per_frame": wall, "cpu_ms_per_frame": cpu}
+            harness.note(", ".join(f"{key} {value}" for key, value in row.items()))
+            rows.append(row)
+            last, times = count, [time.perf_counter(), time.process_time()]
+    return rows
+
+
+def main(argv: list[str]) -> int:
+    args = _parser().parse_args(argv)
+    harness.check_counts(args, "frames", "threads")
+    harness.frame_size(480, args.size)
+    for policy in args.policy:
+        harness.load_all([args.model], [f"model.memory={policy}"])
+    harness.use_dtype(args.dtype, pick_device(args.device))
+    resident_mb()
+    device = harness.set_up(args.device, args.threads)
+    if len(args.policy) == 1:
+        rows = measure(args, args.policy[0], device)
+    else:
+        rows = [row for policy in args.policy for row in _in_own_process(args, policy)]
+    result = harness.machine(device) | {"model": args.model, "dtype": args.dtype}
+    harness.show({**result, "frame_size": args.size, "rows": rows}, args.json)
+    return 0
+
+
+def _in_own_process(args: argparse.Namespace, policy: str) -> list[dict]:
+    options = [f"--{name}={getattr(args, name)}" for name in ("model", "frames", "dtype", "device")]
+    options += [f"--policy={policy}", "--size", *args.size]
+    options += [f"--threads={args.threads}"] if args.threads else []
+    harness.note(f"{args.model} {policy}")
+    return harness.in_own_process(__file__, options)["rows"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = harness.parser(__doc__)
+    add = parser.add_argument
+    add("--model", default="mavos", help="a name of configs/models.py")
+    add("--policy", nargs="+", default=["mca"], help="model.memory: mca, all, reference, …")
+    add("--frames", type=int, default=2000)
+    add("--dtype", default="fp32", help=", ".join(harness.DTYPES))
+    add("--size", type=int, nargs=2, default=[97, 129], metavar=("H", "W"), help="of the frames")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    harness.run(main)

@@ -1,0 +1,172 @@
+"""All that there is to measure on a GPU, by the other benchmarks, within a time limit.
+
+    python benchmarks/gpu.py --output gpu_results --json
+
+Writes gpu.json and, ready for docs/benchmarks.md, gpu.md to --output after every step, so that a
+run cut short has left what it found. A benchmark that fails is noted with its error, and one that
+no time is left for is noted too.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import harness
+
+from utils.device import precisions
+from utils.errors import UserError
+from utils.files import write_json
+
+HERE = Path(__file__).resolve().parent
+MODELS = ("mavos", "r50_mavos", "swinb_mavos")
+LEAST_SECONDS = 15  # a step is not begun with less
+
+Step = tuple[str, str, list]  # name, script, options
+
+# columns of the Markdown, by script; what a row lacks is "-"
+COLUMNS = {
+    "frame.py": (
+        "model",
+        "objects",
+        "frame_size",
+        "dtype",
+        "compiled",
+        "fps",
+        "wall_ms_median",
+        "wall_ms_p95",
+        "plain_wall_ms",
+        "update_wall_ms",
+        "memory_state_mb",
+        "peak_device_mb",
+        "error",
+    ),
+    "local_attention.py": ("backend", "dtype", "grid", "wall_ms", "difference", "error"),
+    "long_video.py": ("policy", "frame", "state_mb", "device_mb", "peak_device_mb", "ms_per_frame"),
+    "compare.py": (
+        "model",
+        "mode",
+        "fast_wall_ms_median",
+        "slow_wall_ms_median",
+        "wall_ratio_median",
+        "max_logit_difference",
+        "equal_pixels",
+        "fast_peak_device_mb",
+        "slow_peak_device_mb",
+    ),
+}
+
+
+def full_steps(dtypes: list[str]) -> Iterator[Step]:
+    """The most wanted first; dtypes: what the GPU has."""
+    sweep = ["--dtype", *dtypes, "--objects", 1, 10, "--resolution", 480, 720]
+    sweep += ["--same_process", "--frames", 40]
+    for compiled in (False, True):
+        # a graph is made when a call comes again: for the fusion that is at the third update
+        more = ["--compile", "--warmup", 32] if compiled else ["--warmup", 12]
+        for model in MODELS:
+            name = f"{model}, {'with' if compiled else 'without'} graphs"
+            yield name, "frame.py", ["--model", model, *sweep, *more]
+    options = ["--dtype", *dtypes, "--resolution", 480, 720]
+    yield "local attention", "local_attention.py", options
+    for dtype, more in (("fp32", []), ("bf16", []), ("bf16", ["--compile"])):
+        name = f"end to end, {dtype}{', graphs' if more else ''}"
+        options = ["--videos", 2, "--frames", 150, "--dtype", dtype, *more]
+        yield name, "end_to_end.py", options
+    yield "against the reference", "compare.py", ["--models", "mavos", "--modes", *dtypes]
+    yield "parts of a frame", "components.py", ["--dtype", "fp32", "bf16", "--frames", 10]
+    options = ["--frames", 500, "--size", 480, 854, "--policy", "mca", "all", "--dtype", "bf16"]
+    yield "a long video", "long_video.py", options
+
+
+def quick_steps() -> Iterator[Step]:
+    """The same ways at a size for any machine."""
+    nano, small = ["--model", "mavos_nano"], ["--size", 48, 80]
+    yield "frames", "frame.py", [*nano, *small, "--same_process", "--frames", 2, "--warmup", 0]
+    yield "local attention", "local_attention.py", [*nano, *small, "--calls", 1]
+    yield "a long video", "long_video.py", [*nano, *small, "--frames", 4]
+
+
+def main(argv: list[str]) -> int:
+    args = _parser().parse_args(argv)
+    harness.check_counts(args, "seconds", "threads")
+    device = harness.set_up(args.device, args.threads)
+    result = {**harness.machine(device), "steps": {}}
+    shared = ["--device", args.device]
+    shared += ["--threads", args.threads] if args.threads else []
+    stop = time.monotonic() + args.seconds
+    available = precisions(device)
+    dtypes = [name for name in harness.DTYPES if name in available]
+    for name, script, options in quick_steps() if args.quick else full_steps(dtypes):
+        left = _left(stop)
+        harness.note(f"{name}: {script} ({left:.0f} s left)")
+        result["steps"][name] = _measure(script, [*options, *shared], left)
+        text = markdown(result)
+        if args.output is not None:
+            write_json(args.output / "gpu.json", result)
+            (args.output / "gpu.md").write_text(text, encoding="utf-8")
+    if args.json:
+        harness.show(result, as_json=True)
+    else:
+        print(text)
+    return 0
+
+
+def _left(stop: float) -> float:
+    """Seconds until ``stop`` of the monotonic clock."""
+    return stop - time.monotonic()
+
+
+def _measure(script: str, options: list, seconds: float) -> dict:
+    """What the benchmark tells, or its ``error``."""
+    asked = {"script": script, "options": list(map(str, options))}
+    if seconds < LEAST_SECONDS:
+        return {**asked, "error": "no time was left for it"}
+    started = time.monotonic()
+    try:
+        told = harness.in_own_process(HERE / script, options, timeout=seconds)
+    except UserError as error:
+        told = {"error": str(error)}
+    return {**asked, "seconds": time.monotonic() - started, **told}
+
+
+def markdown(result: dict) -> str:
+    """A heading, the command and a table of each step."""
+    machine = ", ".join(str(result[key]) for key in ("device", "processor"))
+    lines = [f"{machine}, PyTorch {result['torch']}, {result['cores']} cores."]
+    for name, told in result["steps"].items():
+        command = " ".join(["python", f"benchmarks/{told['script']}", *told["options"]])
+        lines += ["", f"### {name}", "", f"`{command}`", ""]
+        lines.append(_section(told))
+    return "\n".join(lines) + "\n"
+
+
+def _section(told: dict) -> str:
+    if "error" in told:
+        return f"Not measured: {told['error']}."
+    script = told["script"]
+    if script == "components.py":
+        return "\n\n".join(
+            f"{one['dtype']}, {one['share_of_peak']:.2f} of {one['peak_gflops']:.0f} GFLOP/s:\n\n"
+            + harness.table(one["parts"])
+            for one in told["dtypes"]
+        )
+    if script == "end_to_end.py":
+        plain = {k: told[k] for k in ("model", "dtype", "compiled", "model_fps", "end_to_end_fps")}
+        return harness.table([plain]) + "\n\n" + harness.table(told["steps"])
+    rows = [{k: row[k] for k in COLUMNS[script] if k in row} for row in told["rows"]]
+    return harness.table(rows, wide=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = harness.parser(__doc__)
+    parser.set_defaults(device="cuda")
+    add = parser.add_argument
+    add("--output", type=Path, help="folder for gpu.json and gpu.md")
+    add("--seconds", type=int, default=520, help="time limit (default: 520)")
+    add("--quick", action="store_true", help="a few frames of the smallest model, on any --device")
+    return parser
+
+
+if __name__ == "__main__":
+    harness.run(main)

@@ -1,0 +1,138 @@
+"""The authors' released code on any device, run from a checkout of it that is not changed.
+
+Its packages are called like ours (``networks``, ``configs``, ``utils``), so this works only in a
+process that has imported none of ours; ``turns.py`` sees to that.
+"""
+
+import importlib
+import importlib.util
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NAMES = ("networks", "configs", "utils", "dataloaders", "tools")
+# any stage builds the same network; this one sets nothing but names
+STAGE = "configs.pre_ytb_dav_long"
+CORRELATION = "spatial_correlation_sampler"
+# what other versions of PyTorch and torchvision leave in checkpoints or derive from sizes
+DERIVED = (".attn_mask", ".num_batches_tracked", "relative_position_index")
+
+
+class Release:
+    """One video, by the calls that the release's own evaluator makes, without augmentation."""
+
+    def __init__(
+        self,
+        checkout: str,
+        model: str,
+        gap: int,
+        checkpoint: str,
+        device: str,
+        dtype: str,
+        routing: bool,
+    ):
+        """checkout: its folder; gap: frames between long-term updates; dtype: fp32, or a half
+        precision, which goes by autocast; routing: of fp32 products to oneDNN, which must be
+        exact."""
+        self.notes: list[str] = []
+        if importlib.util.find_spec(CORRELATION) is None:
+            self.notes.append(
+                f"{CORRELATION} is not installed, so the release falls back to slower PyTorch code "
+                "for its local windows"
+            )
+        if routing:
+            torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+        halved = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(dtype)
+        kind = torch.device(device).type
+        self._precision = torch.autocast(kind, halved) if halved else nullcontext()
+        if kind != "cuda":
+            _ignore_cuda()
+        _import_from(Path(checkout))
+        cfg = importlib.import_module(STAGE).EngineConfig("benchmark", model)
+        network = importlib.import_module("networks.models").build_vos_model(cfg.MODEL_VOS, cfg)
+        _load(network, Path(checkpoint))
+        network = network.eval().to(device)
+        self._engine = importlib.import_module("networks.engines").build_engine(
+            cfg.MODEL_ENGINE,
+            phase="eval",
+            aot_model=network,
+            gpu_id=torch.device(device).index or 0,
+            long_term_mem_gap=gap,
+            short_term_mem_skip=getattr(cfg, "TEST_SHORT_TERM_MEM_SKIP", 1),
+        )
+        self._engine.eval()
+
+    def start(self, image: Tensor, labels: Tensor) -> None:
+        given = _at_size(labels, image.shape[-2:])
+        with self._precision, self._blamed():
+            self._engine.add_reference_frame(
+                image, given, obj_nums=[int(labels.max())], frame_step=0
+            )
+
+    def step(self, image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with self._precision, self._blamed():
+            self._engine.match_propogate_one_frame(image)
+            logits = self._engine.decode_current_logits(tuple(labels.shape[-2:]))
+            # its evaluator takes the largest probability twice; once is enough for the labels
+            found = torch.softmax(logits, dim=1).argmax(dim=1)
+            self._engine.update_memory(_at_size(labels, self._engine.input_size_2d))
+        return logits, found
+
+    def _blamed(self) -> "_Blamed":
+        return _Blamed(self.notes)
+
+
+class _Blamed:
+    """A failure within is told with the notes that may explain it."""
+
+    def __init__(self, notes: list[str]):
+        self._notes = notes
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if isinstance(error, RuntimeError):
+            first = (str(error).splitlines() or [kind.__name__])[0]
+            raise RuntimeError("; ".join([f"the release failed: {first}", *self._notes])) from error
+
+
+def _at_size(labels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Labels (1, H, W) as the release takes them: (1, 1, H', W') float32, nearest neighbour."""
+    return F.interpolate(labels[:, None].float(), size=tuple(size), mode="nearest")
+
+
+def _import_from(checkout: Path) -> None:
+    """Let its packages, some of which lie in ``tools``, be found instead of ours."""
+    ours = Path(__file__).resolve().parents[1]
+    taken = [name for name in NAMES if name in sys.modules]
+    if taken:
+        raise RuntimeError(f"{', '.join(taken)} of this project are imported already")
+    elsewhere = [path for path in sys.path if Path(path or ".").resolve() != ours]
+    sys.path[:] = [str(checkout), str(checkout / "tools"), *elsewhere]
+    # an editable installation of ours is found by a finder of its own
+    sys.meta_path[:] = [
+        finder
+        for finder in sys.meta_path
+        if "__editable__" not in getattr(finder, "__module__", "")
+    ]
+
+
+def _ignore_cuda() -> None:
+    """Make the calls that move things to a GPU leave them where they are."""
+    Tensor.cuda = nn.Module.cuda = lambda self, *args, **kwargs: self
+    for name in ("set_device", "synchronize", "empty_cache"):
+        setattr(torch.cuda, name, lambda *args, **kwargs: None)
+
+
+def _load(network: nn.Module, checkpoint: Path) -> None:
+    """Raises RuntimeError if the keys of the checkpoint are not those of the network."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    strange = [key for key in (*missing, *unexpected) if not key.endswith(DERIVED)]
+    if strange:
+        raise RuntimeError(f"weights do not fit the release: {', '.join(strange[:5])}")

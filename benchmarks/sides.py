@@ -1,0 +1,83 @@
+"""Our two sides of a comparison: the fast form of the network, and the plain reference."""
+
+from contextlib import nullcontext
+
+import harness
+import torch
+from reference import Reference
+from torch import Tensor
+
+import configs
+from networks import build_model
+from networks.inference import for_inference
+from networks.mavos.model import MAVOS
+from networks.segmenter import hard_labels, one_hot
+from networks.wrappers import ObjectGroups
+from utils.checkpoint import load_weights
+from utils.device import keep_freed_memory, route_products_to_onednn
+
+
+class FastSide:
+    """What ``tools/eval.py`` runs."""
+
+    def __init__(
+        self, model: str, gap: int, checkpoint: str, device: str, dtype: str, routing: bool
+    ):
+        """gap: frames between long-term updates; dtype: its name on the command line; routing: of
+        fp32 products to oneDNN, on a CPU."""
+        self.notes: list[str] = []
+        picked = torch.device(device)
+        if picked.type == "cpu":
+            keep_freed_memory()
+        if picked.type == "cpu" and routing and not route_products_to_onednn():
+            self.notes.append("oneDNN is not exact or not faster here: fp32 products stay as usual")
+        network = _network(model, gap, checkpoint).to(picked)
+        self._model = ObjectGroups(for_inference(network, harness.use_dtype(dtype, picked)))
+
+    def start(self, image: Tensor, labels: Tensor) -> None:
+        self._num_objects = int(labels.max())
+        feats = self._model.encode(image)
+        self._memory = self._model.start(feats, one_hot(labels, self._num_objects))
+
+    def step(self, image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        out = self._model.segment(self._model.encode(image), self._memory, labels.shape[-2:])
+        found = hard_labels(out.logits)
+        mask = one_hot(labels, self._num_objects)
+        self._memory = self._model.memorize(out, mask, self._memory)
+        return out.logits, found
+
+
+class ReferenceSide:
+    """``reference.Reference``; in half precision under autocast."""
+
+    def __init__(
+        self, model: str, gap: int, checkpoint: str, device: str, dtype: str, routing: bool
+    ):
+        self.notes: list[str] = []
+        picked = torch.device(device)
+        if picked.type == "cpu" and routing:
+            route_products_to_onednn()
+        self._model = ObjectGroups(Reference(_network(model, gap, checkpoint).to(picked)))
+        type_ = harness.use_dtype(dtype, picked)
+        halved = type_ != torch.float32
+        self._precision = torch.autocast(picked.type, type_) if halved else nullcontext()
+
+    def start(self, image: Tensor, labels: Tensor) -> None:
+        self._num_objects = int(labels.max())
+        with self._precision:
+            feats = self._model.encode(image)
+            self._memory = self._model.start(feats, one_hot(labels, self._num_objects))
+
+    def step(self, image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with self._precision:
+            out = self._model.segment(self._model.encode(image), self._memory, labels.shape[-2:])
+            found = out.logits.softmax(dim=1).argmax(dim=1)
+            mask = one_hot(labels, self._num_objects)
+            self._memory = self._model.memorize(out, mask, self._memory)
+        return out.logits, found
+
+
+def _network(model: str, gap: int, checkpoint: str) -> MAVOS:
+    network = build_model(configs.load(model, overrides=[f"model.test_memory_gap={gap}"]).model)
+    load_weights(network, checkpoint)
+    return network.eval()
