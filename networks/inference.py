@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FrozenBatchNorm2d
 
+from networks import onednn
 from networks.segmenter import Run, VideoSegmenter, call
 
 
@@ -26,6 +27,9 @@ def for_inference(
         model.fuse()
     fold_batch_norms(model)
     _cast(model, dtype, getattr(model, "in_float32", ()))
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
+    if on_cpu and onednn.is_exact(dtype):
+        onednn.adopt(model)
     model.run = run
     return model
 

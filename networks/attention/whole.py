@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from networks.onednn import matmul
+
 # Most scores (not bytes) of one product. On a CPU they stay near the cache; elsewhere products are
 # launches, so they are few and large, and the limit only guards memory.
 SCORES_ON_CPU, SCORES_ELSEWHERE = 3 * 2**19, 2**26
@@ -25,7 +27,8 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     limit = SCORES_ON_CPU if query.device.type == "cpu" else SCORES_ELSEWHERE
     scores = query.shape[:-1].numel() * key.shape[-2]
     parts = query.chunk(-(-scores // limit), dim=-2)
-    parts = [(part @ key.mT).softmax(dim=-1) @ value for part in parts]
+    product = matmul if query.ndim == 2 else torch.matmul
+    parts = [product(product(part, key.mT).softmax(dim=-1), value) for part in parts]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
 
 

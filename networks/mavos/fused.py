@@ -175,7 +175,7 @@ class FusedCrossAttention(nn.Module):
         self.attn = mca.attn
         self.query = _merge([mca.attn.q], mca.norm_l)
         self.context = _merge([mca.attn.k, mca.attn.f_context], mca.norm_c)
-        self.fc1, self.act, self.fc2 = _merge([mca.mlp.fc1], mca.norm2), mca.mlp.act, mca.mlp.fc2
+        self.mlp = nn.Sequential(_merge([mca.mlp.fc1], mca.norm2), mca.mlp.act, mca.mlp.fc2)
 
     def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
         """As ``ModulatedCrossAttention.forward``."""
@@ -183,7 +183,7 @@ class FusedCrossAttention(nn.Module):
         query = self.query(_normalize(latents, dtype))
         key, focal = self.context(_normalize(context, dtype)).tensor_split([dim], dim=-1)
         fused = latents + self.attn.attend(query, key, focal, size)
-        return fused + self.fc2(self.act(self.fc1(_normalize(fused, dtype))))
+        return fused + self.mlp(_normalize(fused, dtype))
 
 
 def _normalize(x: Tensor, dtype: torch.dtype) -> Tensor:
