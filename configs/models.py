@@ -4,24 +4,38 @@ from dataclasses import replace
 
 from configs.schema import ModelConfig
 
+_NEVER = 9999  # frames; only annotated frames enter the long-term memory
+_RESNET50 = {
+    "encoder": "resnet50",
+    "encoder_weights": "resnet50-0676ba61.pth",
+    "train_lr_min": 1e-5,
+}
+_SWIN_BASE = {
+    "encoder": "swin_base",
+    "encoder_weights": "swin_base_patch4_window7_224_22k.pth",
+    "train_lr_min": 1e-5,
+}
+_LARGE = {"depth": 3, "train_memory_gap": 2, "test_memory_gap": 5}
+
 MAVOS = ModelConfig(title="MAVOS")
+
+# The networks that MAVOS builds on. The memory of all keeps every frame that it is given: for tiny,
+# small and base these are the annotated ones, the large ones add one at every gap.
+AOT = ModelConfig(
+    title="AOTT",
+    method="aot",
+    depth=1,
+    heads=8,
+    memory="all",
+    train_memory_gap=_NEVER,
+    test_memory_gap=_NEVER,
+)
+DEAOT = replace(AOT, title="DeAOTT", method="mavos", heads=1)
 
 MODELS = {
     "mavos": MAVOS,
-    "r50_mavos": replace(
-        MAVOS,
-        title="R50_MAVOS",
-        encoder="resnet50",
-        encoder_weights="resnet50-0676ba61.pth",
-        train_lr_min=1e-5,
-    ),
-    "swinb_mavos": replace(
-        MAVOS,
-        title="SwinB_MAVOS",
-        encoder="swin_base",
-        encoder_weights="swin_base_patch4_window7_224_22k.pth",
-        train_lr_min=1e-5,
-    ),
+    "r50_mavos": replace(MAVOS, title="R50_MAVOS", **_RESNET50),
+    "swinb_mavos": replace(MAVOS, title="SwinB_MAVOS", **_SWIN_BASE),
     # For tests, demos and processors without a GPU; trained from scratch, so batch norm learns.
     "mavos_nano": replace(
         MAVOS,
@@ -40,4 +54,16 @@ MODELS = {
         drop_path=0.0,
         test_resolution=240.0,
     ),
+    "aott": AOT,
+    "aots": replace(AOT, title="AOTS", depth=2),
+    "aotb": replace(AOT, title="AOTB", depth=3),
+    "aotl": replace(AOT, title="AOTL", **_LARGE),
+    "r50_aotl": replace(AOT, title="R50_AOTL", **_LARGE, **_RESNET50),
+    "swinb_aotl": replace(AOT, title="SwinB_AOTL", **_LARGE, **_SWIN_BASE),
+    "deaott": DEAOT,
+    "deaots": replace(DEAOT, title="DeAOTS", depth=2),
+    "deaotb": replace(DEAOT, title="DeAOTB", depth=3),
+    "deaotl": replace(DEAOT, title="DeAOTL", **_LARGE),
+    "r50_deaotl": replace(DEAOT, title="R50_DeAOTL", **_LARGE, **_RESNET50),
+    "swinb_deaotl": replace(DEAOT, title="SwinB_DeAOTL", **_LARGE, **_SWIN_BASE),
 }

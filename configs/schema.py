@@ -37,11 +37,12 @@ class ModelConfig:
     """The network and its memory; sizes in channels or in cells of the last map (16 pixels)."""
 
     title: str  # in the names of result folders and published checkpoints
-    method: Literal["mavos"] = "mavos"
+    method: Literal["mavos", "aot"] = "mavos"  # DeAOT is "mavos" with another memory than "mca"
     encoder: Literal["mobilenetv2", "nano", "resnet50", "swin_base"] = "mobilenetv2"
     frozen_bn: bool = True  # batch norm of the encoder keeps its ImageNet statistics
-    dim: int = 256  # width of each branch of the E-LSTT and of the decoder
-    depth: int = 3  # E-LSTT blocks
+    dim: int = 256  # width of each branch of the blocks and of the decoder
+    depth: int = 3  # blocks of the E-LSTT, or of AOT's LSTT
+    heads: int = 1  # of the self propagation in the blocks; in AOT of all attention
     short_term_window: int = 15  # side of the local attention window, odd
     local_attention: Literal["auto", "tiles", "sampler", "triton"] = "auto"  # same numbers; speed
     max_objects: int = 10  # identities per object group
@@ -50,6 +51,9 @@ class ModelConfig:
     train_memory_gap: int = 2  # frames between long-term updates in training
     test_memory_gap: int = 10  # the same at test time
     short_term_skip: int = 1  # the short-term memory is the frame that many frames ago
+    fusion: Literal["mca", "cross_attention", "focal_modulation", "global_context"] = (
+        "mca"  # how the memory "mca" takes in the new frame (Table 6)
+    )
     focal_levels: int = 2  # MCA: scales of depthwise context before the global one (Table 7)
     focal_window: int = 3  # MCA: kernel of the first level; + 2 per level
     mca_heads: int = 4
@@ -61,7 +65,7 @@ class ModelConfig:
 
     def __post_init__(self):
         _check(self)
-        _positive(self, "dim", "depth", "max_objects", "memory_frames", "train_memory_gap")
+        _positive(self, "dim", "depth", "heads", "max_objects", "memory_frames", "train_memory_gap")
         _positive(
             self,
             "test_resolution",
@@ -74,13 +78,20 @@ class ModelConfig:
             raise UserError("short_term_window and focal_window must be odd")
         if self.dim % (2 * self.mca_heads) or self.dim % 16:
             raise UserError(f"dim must be a multiple of 16 and of 2 x mca_heads, got {self.dim}")
+        if (self.dim // 2) % self.heads:
+            raise UserError(
+                f"half of dim, {self.dim // 2}, must be a multiple of heads, {self.heads}"
+            )
+        if self.method == "aot" and self.memory == "mca":
+            raise UserError("the memory mca needs the two branches of the method mavos")
         if self.max_objects > 254:
             raise UserError(f"max_objects must be at most 254, got {self.max_objects}")
 
     @property
     def unused_keys(self) -> tuple[str, ...]:
         """Prefixes of checkpoint keys, as on disk, that this network has no modules for."""
-        return () if self.memory == "mca" else ("long_term_memory_attention.",)
+        without_mca = () if self.memory == "mca" else ("long_term_memory_attention.",)
+        return (*without_mca, "LSTT.mask_token")  # AOT's files have that; its code never uses it
 
     @property
     def new_keys(self) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 import torch
 
 from configs.schema import ModelConfig
+from networks.aot import build_aot
 from networks.attention import backends
 from networks.mavos import build_mavos
 from networks.segmenter import VideoSegmenter
 
-METHODS = {"mavos": build_mavos}
+METHODS = {"mavos": build_mavos, "aot": build_aot}
 
 
 def build_model(cfg: ModelConfig) -> VideoSegmenter:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import parity_weights
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import configs
 from dataloaders.resize import to_input
@@ -25,6 +25,8 @@ MEMORY_PARTS = {
     "v": lambda e: e.value[..., ::32],
     "id_v": lambda e: e.id_value[..., ::32],
 }
+# AOT has one value, with the ID embedding in it.
+AOT_MEMORY_PARTS = {"k": MEMORY_PARTS["k"], "v": lambda e: e.values[..., ::32]}
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Case:
     manifest: dict
     inputs: dict[str, np.ndarray]
     expected: dict[str, np.ndarray]
+    policy: str | None = None  # of the memory, where the model's own was replaced
 
     @property
     def video(self) -> dict:
@@ -49,9 +52,14 @@ class Case:
         return torch.from_numpy(self.inputs["masks"][row].astype(np.int64))[None]
 
 
-def read_case(folder: Path) -> Case:
-    arrays = [dict(np.load(folder / f"{name}.npz")) for name in ("inputs", "io")]
-    return Case(folder.name, parity_weights.load_manifest(folder), *arrays)
+def read_case(folder: Path, policy: str | None = None) -> Case:
+    """policy: which of the memory policies that the case was recorded with, if it has several."""
+    inputs, expected = (dict(np.load(folder / f"{name}.npz")) for name in ("inputs", "io"))
+    name = folder.name
+    if policy is not None:
+        start, name = f"{policy}__", f"{name}, {policy}"
+        expected = {k.removeprefix(start): v for k, v in expected.items() if k.startswith(start)}
+    return Case(name, parity_weights.load_manifest(folder), inputs, expected, policy)
 
 
 def save_seeded_checkpoint(manifest: dict, path: Path) -> Path:
@@ -65,8 +73,40 @@ def save_seeded_checkpoint(manifest: dict, path: Path) -> Path:
 def seeded_model(manifest: dict, checkpoint: Path, *overrides: str) -> MAVOS:
     cfg = configs.load(manifest["model"]["config"], overrides=overrides)
     model = build_model(cfg.model).eval()
-    load_weights(model, checkpoint)
+    load_weights(model, checkpoint, may_ignore=cfg.model.unused_keys)
     return model
+
+
+class Recorded:
+    """Inputs and expected outputs of one module; the reference puts tokens before the batch."""
+
+    def __init__(self, folder: Path, name: str):
+        listed = parity_weights.load_manifest(folder)["modules"][name]
+        self.name, self.params, self._state = name, listed["params"], listed["state_dict"]
+        self._inputs, self._outputs = (np.load(folder / f"{n}.npz") for n in ("inputs", "io"))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.params["h"], self.params["w"]
+
+    def map(self, key: str) -> Tensor:
+        return torch.from_numpy(self._inputs[f"{self.name}/{key}"])
+
+    def tokens(self, key: str) -> Tensor:
+        return self.map(key).transpose(0, 1)
+
+    def load(self, module: nn.Module, rename=lambda key: key) -> nn.Module:
+        state = parity_weights.seeded_state_dict(self._state, seed=0)
+        module.load_state_dict({rename(k): v for k, v in state.items()})
+        return module.eval()
+
+    def check(self, ours: Tensor, key: str = "out") -> None:
+        expected = self._outputs[f"{self.name}/{key}"]
+        print(f"\n{self.name}/{key}: {worst(ours, expected):.1e}")
+        assert_close(ours, expected, f"{self.name}/{key}", **MODULES)
+
+    def check_tokens(self, ours: Tensor, key: str = "out") -> None:
+        self.check(ours.transpose(0, 1), key)
 
 
 def worst(ours: Tensor, expected: np.ndarray) -> float:
@@ -81,8 +121,9 @@ def assert_close(ours: Tensor, expected: np.ndarray, what: str, atol: float, rto
 def check_memory(case: Case, long_term: tuple[Entry, ...], key: str) -> float | None:
     """Compare every recorded part of the memory ``key``; the worst difference, None if none is."""
     differences = []
+    is_aot = case.manifest["model"]["vos"] == "aot"
     for block, entry in enumerate(long_term):
-        for part, pick in MEMORY_PARTS.items():
+        for part, pick in (AOT_MEMORY_PARTS if is_aot else MEMORY_PARTS).items():
             expected = case.expected.get(f"{key}_l{block}_{part}")
             if expected is not None:
                 ours = pick(entry)[0]

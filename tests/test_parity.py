@@ -25,7 +25,11 @@ from tools.evaluation import main
 
 # The network as it is trained, and what ``tools/eval.py`` makes of it.
 FORMS = {"training": lambda model: model, "inference": for_inference}
-SAME_SIZE = ["mavos_mobilenetv2", "r50_mavos", "swinb_mavos"]
+# Cases with masks of every frame, and the memory policy where it is not the model's own.
+OWN = ("mavos_mobilenetv2", "r50_mavos", "swinb_mavos", "aott", "aotl", "deaotl")
+REPLACED = ("reference", "previous", "reference_previous")
+GIVEN = [(name, None) for name in OWN]
+GIVEN += [("deaotl_memory_policies", policy) for policy in REPLACED]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,9 @@ def checkpoints(tmp_path_factory):
 
 def build(case: Case, checkpoints, form: str = "training") -> MAVOS:
     gap, skip = case.video["long_term_gap"], case.video["short_term_skip"]
-    overrides = (f"model.test_memory_gap={gap}", f"model.short_term_skip={skip}")
+    overrides = [f"model.test_memory_gap={gap}", f"model.short_term_skip={skip}"]
+    if case.policy:
+        overrides.append(f"model.memory={case.policy}")
     return FORMS[form](parity.seeded_model(case.manifest, checkpoints(case), *overrides))
 
 
@@ -60,11 +66,11 @@ class Worst(dict):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", SAME_SIZE)
+@pytest.mark.parametrize("name, policy", GIVEN)
 @torch.inference_mode()
-def test_given_masks(name: str, form: str, checkpoints):
+def test_given_masks(name: str, policy: str | None, form: str, checkpoints):
     """Masks of every frame are given: logits, encoder maps, block outputs and memory agree."""
-    case = read_case(FIXTURES / "parity" / name)
+    case = read_case(FIXTURES / "parity" / name, policy)
     model, num_objects = build(case, checkpoints, form), case.video["obj_num"]
     expected, blocks, differences = case.expected, {}, Worst()
     for index, block in enumerate(model.elstt.blocks):

@@ -9,7 +9,8 @@ from utils.paths import PRETRAINED, TRAINED
 
 DOWNLOAD_HINT = (
     "name a file with --ckpt_path, or download one: the model zoo in the README of "
-    "github.com/Amshaker/MAVOS has those of mavos, r50_mavos and swinb_mavos"
+    "github.com/Amshaker/MAVOS has those of mavos, r50_mavos and swinb_mavos, that of "
+    "github.com/yoxu515/aot-benchmark those of AOT and DeAOT"
 )
 
 

@@ -17,10 +17,16 @@ PREFIXES = (
     ("patch_wise_id_bank.", "id_bank.conv."),
     ("id_norm.", "id_bank.norm."),
     ("LSTT.decoder_norms.0.gn.", "elstt.norm."),
+    ("LSTT.decoder_norms.{}.", "elstt.norms.{}."),
     ("long_term_memory_attention.{}.0.joint_modulation.", "elstt.blocks.{}.mca.key."),
     ("long_term_memory_attention.{}.1.joint_modulation.", "elstt.blocks.{}.mca.value."),
     ("long_term_memory_attention.{}.3.joint_modulation.", "elstt.blocks.{}.mca.id_value."),
     ("LSTT.layers.{}.linear_QV.", "elstt.blocks.{}.to_key_value."),
+    ("LSTT.layers.{}.linear_Q.", "elstt.blocks.{}.to_key."),
+    ("LSTT.layers.{}.linear_V.", "elstt.blocks.{}.to_value."),
+    ("LSTT.layers.{}.linear1.", "elstt.blocks.{}.feed_forward.linear1."),
+    ("LSTT.layers.{}.activation.", "elstt.blocks.{}.feed_forward.activation."),
+    ("LSTT.layers.{}.linear2.", "elstt.blocks.{}.feed_forward.linear2."),
     ("LSTT.layers.{}.linear_U.", "elstt.blocks.{}.to_gate."),
     ("LSTT.layers.{}.linear_ID_V.", "elstt.blocks.{}.to_id_value."),
     ("LSTT.layers.{}.linear_ID_U.", "elstt.blocks.{}.to_id_gate."),
@@ -45,12 +51,11 @@ PREFIXES = (
     ),
 )
 
-# Keys by which a user's file is recognised when it does not fit.
-MODEL_MARKS = {
-    "encoder.layer3.": "r50_mavos",
-    "encoder.patch_embed.": "swinb_mavos",
-    "encoder.features.": "mavos",
-    "encoder.stem.": "mavos_nano",
+# Keys by which a user's file is recognised when it does not fit, and how its model's name begins.
+ENCODER_MARKS = {
+    "encoder.layer3.": "r50_",
+    "encoder.patch_embed.": "swinb_",
+    "encoder.features.": "",
 }
 
 # What torch.load raises on a file that is cut short or of another kind.
@@ -170,6 +175,24 @@ def load_encoder(model: nn.Module, path: Path) -> None:
     _load(model, state, path, may_miss=(*others, *SWIN_OUTPUT_NORMS))
 
 
+def _looks_like(state: Mapping[str, Tensor]) -> str:
+    """Name of the model that weights with such keys, as on disk, belong to; "" if none shows."""
+
+    def has(prefix: str) -> bool:
+        return any(key.startswith(prefix) for key in state)
+
+    if has("encoder.stem."):
+        return "mavos_nano"
+    encoder = next((name for mark, name in ENCODER_MARKS.items() if has(mark)), None)
+    if encoder is None:
+        return ""
+    if has("long_term_memory_attention.") or not has("LSTT."):
+        return f"{encoder}mavos"
+    method = "aot" if has("LSTT.layers.0.linear_Q.") else "deaot"
+    size = "l" if has("LSTT.layers.2.") else "s" if has("LSTT.layers.1.") else "t"
+    return f"{encoder}{method}{size}"
+
+
 def _load(
     model: nn.Module,
     state: dict[str, Tensor],
@@ -200,7 +223,7 @@ def _load(
             for what, keys in problems.items()
             if keys
         )
-        fits = next((m for k, m in MODEL_MARKS.items() if any(s.startswith(k) for s in state)), "")
+        fits = _looks_like(state)
         raise UserError(
             f"checkpoint {path} does not fit the model{fits and f', it looks like one of {fits}'}; "
             f"check that --model and the checkpoint belong together ({listed})"

@@ -1,4 +1,10 @@
-"""MAVOS, wired from its config: the whole network on one screen."""
+"""MAVOS, wired from its config: the whole network on one screen.
+
+DeAOT is the same network with a memory policy other than "mca".
+"""
+
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -7,33 +13,49 @@ from configs.schema import ModelConfig
 from networks.encoders import build_encoder
 from networks.mavos.decoder import FPNDecoder
 from networks.mavos.elstt import ELSTT
+from networks.mavos.fusion import CrossAttention, FocalModulation, GlobalContext
+from networks.mavos.mca import EntryFusion, ModulatedAttention
 from networks.mavos.memory import build_policy
 from networks.mavos.model import MAVOS, IDBank
 
 
 def build_mavos(cfg: ModelConfig) -> MAVOS:
+    fusion = partial(EntryFusion, operator=build_operator(cfg), drop_path=cfg.mca_drop_path)
+    elstt = ELSTT(
+        cfg.dim,
+        cfg.depth,
+        cfg.short_term_window,
+        cfg.drop_path,
+        fusion=fusion if cfg.memory == "mca" else None,
+        heads=cfg.heads,
+        local_attention=cfg.local_attention,
+    )
+    return assemble(cfg, elstt, decoder_dim=2 * cfg.dim, normalise_ids=True)
+
+
+def build_operator(cfg: ModelConfig) -> Callable[[int], nn.Module]:
+    """What makes the operator of a fusion for tokens of a given width."""
+    focal = {"focal_levels": cfg.focal_levels, "focal_window": cfg.focal_window}
+    return {
+        "mca": partial(ModulatedAttention, heads=cfg.mca_heads, **focal),
+        "cross_attention": partial(CrossAttention, heads=cfg.mca_heads),
+        "focal_modulation": partial(FocalModulation, **focal),
+        "global_context": GlobalContext,
+    }[cfg.fusion]
+
+
+def assemble(cfg: ModelConfig, elstt: nn.Module, decoder_dim: int, normalise_ids: bool) -> MAVOS:
+    """A network around the stack of blocks ``elstt``, whose output has ``decoder_dim`` channels."""
     encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
     *skip_channels, deepest = encoder.channels
-    mca = {
-        "heads": cfg.mca_heads,
-        "focal_levels": cfg.focal_levels,
-        "focal_window": cfg.focal_window,
-        "drop_path": cfg.mca_drop_path,
-    }
+    stride, align_corners = encoder.strides[-1], encoder.align_corners
     model = MAVOS(
         encoder=encoder,
         projector=nn.Conv2d(deepest, cfg.dim, kernel_size=1),
-        id_bank=IDBank(cfg.max_objects, cfg.dim, encoder.strides[-1], encoder.align_corners),
-        elstt=ELSTT(
-            cfg.dim,
-            cfg.depth,
-            cfg.short_term_window,
-            cfg.drop_path,
-            mca=mca if cfg.memory == "mca" else None,
-            local_attention=cfg.local_attention,
-        ),
+        id_bank=IDBank(cfg.max_objects, cfg.dim, stride, align_corners, normalise_ids),
+        elstt=elstt,
         decoder=FPNDecoder(
-            2 * cfg.dim, cfg.dim, tuple(skip_channels), cfg.max_objects + 1, encoder.align_corners
+            decoder_dim, cfg.dim, tuple(skip_channels), cfg.max_objects + 1, align_corners
         ),
         max_objects=cfg.max_objects,
         policy=build_policy(cfg.memory, cfg.memory_frames),

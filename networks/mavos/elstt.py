@@ -3,6 +3,7 @@
 Shapes: B batch, L = H * W tokens, C width of each branch (visual and ID).
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from networks.layers import to_map
 from networks.mavos.mca import EntryFusion
 from networks.mavos.memory import Entry, Fuse
 from networks.mavos.propagation import LongTermPropagation, SelfPropagation, ShortTermPropagation
+
+MakeFusion = Callable[[int, int], EntryFusion]
 
 
 class Seen(NamedTuple):
@@ -34,9 +37,12 @@ class ELSTTBlock(nn.Module):
         window: int,
         is_first: bool,
         drop_path: float,
-        mca: dict | None,
+        fusion: MakeFusion | None = None,
+        heads: int = 1,
         local_attention: str = "auto",
     ):
+        """fusion: makes that of the memory, from the widths of a key and a value. heads: of the
+        self propagation."""
         super().__init__()
         key_dim, value_dim = dim // 2, 2 * dim
         self.split = [key_dim, value_dim]
@@ -54,9 +60,9 @@ class ELSTTBlock(nn.Module):
         )
         self.norm2 = nn.LayerNorm(dim)
         self.id_norm2 = nn.LayerNorm(dim)
-        self.self_propagation = SelfPropagation(2 * dim, key_dim, 2 * value_dim)
+        self.self_propagation = SelfPropagation(2 * dim, key_dim, 2 * value_dim, heads)
         self.drop_path = StochasticDepth(drop_path, mode="row")
-        self.mca = None if mca is None else EntryFusion(key_dim, value_dim, **mca)
+        self.mca = fusion and fusion(key_dim, value_dim)
 
     def forward(
         self,
@@ -113,13 +119,16 @@ class ELSTT(nn.Module):
         depth: int,
         window: int,
         drop_path: float,
-        mca: dict | None,
+        fusion: MakeFusion | None = None,
+        heads: int = 1,
         local_attention: str = "auto",
     ):
-        """mca: options of the fusion (see ``ModulatedCrossAttention``); None builds none."""
+        """As in ``ELSTTBlock``."""
         super().__init__()
+        self.heads = heads
         self.blocks = nn.ModuleList(
-            ELSTTBlock(dim, window, i == 0, drop_path, mca, local_attention) for i in range(depth)
+            ELSTTBlock(dim, window, i == 0, drop_path, fusion, heads, local_attention)
+            for i in range(depth)
         )
         # parity: one group per branch, over all tokens
         self.norm = nn.GroupNorm(2, 2 * dim)
@@ -150,5 +159,5 @@ class ELSTT(nn.Module):
         return tuple(b.entry(s, id_embedding) for b, s in zip(self.blocks, seen, strict=True))
 
     def fusions(self, size: tuple[int, int]) -> tuple[Fuse | None, ...]:
-        """Each block's MCA on a token grid of ``size``; None where the network has none."""
+        """Each block's fusion on a token grid of ``size``; None where the network has none."""
         return tuple(b.mca and partial(b.mca, size=size) for b in self.blocks)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from networks.attention import global_attention, local_attention
 from networks.layers import to_map
 from networks.mavos.elstt import ELSTT, ELSTTBlock
-from networks.mavos.mca import EntryFusion, ModulatedCrossAttention
+from networks.mavos.mca import EntryFusion, ModulatedAttention, ModulatedCrossAttention
 from networks.mavos.memory import Entry, Fuse
 
 
@@ -160,9 +160,9 @@ class FusedFusion(nn.Module):
 
     def __init__(self, fusion: EntryFusion):
         super().__init__()
-        self.key = FusedCrossAttention(fusion.key)
-        self.value = FusedCrossAttention(fusion.value)
-        self.id_value = FusedCrossAttention(fusion.id_value)
+        self.key = _fused(fusion.key)
+        self.value = _fused(fusion.value)
+        self.id_value = _fused(fusion.id_value)
 
     forward = EntryFusion.forward
 
@@ -184,6 +184,11 @@ class FusedCrossAttention(nn.Module):
         key, focal = self.context(_normalize(context, dtype)).tensor_split([dim], dim=-1)
         fused = latents + self.attn.attend(query, key, focal, size)
         return fused + self.mlp(_normalize(fused, dtype))
+
+
+def _fused(mca: ModulatedCrossAttention) -> nn.Module:
+    """Operators other than MCA's stay as they are."""
+    return FusedCrossAttention(mca) if isinstance(mca.attn, ModulatedAttention) else mca
 
 
 def _normalize(x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -4,6 +4,7 @@ Shapes: B batch, L = H * W tokens, C channels of what is fused (a key, a value o
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +16,12 @@ from networks.layers import to_map
 from networks.mavos.memory import Entry
 
 
-class ModulatedAttention(nn.Module):
-    """Multi-head attention whose values are the focally modulated context."""
+class FocalContext(nn.Module):
+    """Tokens gathered at several scales, from their neighbours to the whole grid."""
 
-    def __init__(self, dim: int, heads: int, focal_levels: int, focal_window: int):
+    def __init__(self, dim: int, focal_levels: int = 2, focal_window: int = 3):
         super().__init__()
-        self.heads, self.focal_levels = heads, focal_levels
-        self.q = nn.Linear(dim, dim, bias=False)
-        self.k = nn.Linear(dim, dim, bias=False)
+        self.focal_levels = focal_levels
         self.f_context = nn.Linear(dim, dim + focal_levels + 1)
         self.focal_layers = nn.ModuleList(
             nn.Sequential(
@@ -31,6 +30,31 @@ class ModulatedAttention(nn.Module):
             for kernel in range(focal_window, focal_window + 2 * focal_levels, 2)
         )
         self.h = nn.Conv2d(dim, dim, kernel_size=1)
+
+    def modulator(self, focal: Tensor, size: tuple[int, int]) -> Tensor:
+        """Gated sum of the focal levels, as a map (B, C, H, W).
+
+        focal (B, L, C + focal_levels + 1): the projected context, and a gate for each level and for
+        the mean over all cells.
+        """
+        dim = focal.shape[-1] - self.focal_levels - 1
+        mapped, gates = to_map(focal, size).split([dim, self.focal_levels + 1], 1)
+        summed = 0
+        for level, focal_layer in enumerate(self.focal_layers):
+            mapped = focal_layer(mapped)
+            summed = summed + mapped * gates[:, level : level + 1]
+        everywhere = F.gelu(mapped.mean(dim=(2, 3), keepdim=True))
+        return self.h(summed + everywhere * gates[:, self.focal_levels :])
+
+
+class ModulatedAttention(FocalContext):
+    """Multi-head attention whose values are the focally modulated context."""
+
+    def __init__(self, dim: int, heads: int = 4, focal_levels: int = 2, focal_window: int = 3):
+        super().__init__(dim, focal_levels, focal_window)
+        self.heads = heads
+        self.q = nn.Linear(dim, dim, bias=False)
+        self.k = nn.Linear(dim, dim, bias=False)
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
@@ -50,21 +74,6 @@ class ModulatedAttention(nn.Module):
         out = multi_head_attention(*(split_heads(x) for x in (query, key, value)))
         return self.proj(out.transpose(1, 2).flatten(2))
 
-    def modulator(self, focal: Tensor, size: tuple[int, int]) -> Tensor:
-        """Gated sum of the focal levels, as a map (B, C, H, W).
-
-        focal (B, L, C + focal_levels + 1): the projected context, and a gate for each level and for
-        the mean over all cells.
-        """
-        dim = focal.shape[-1] - self.focal_levels - 1
-        mapped, gates = to_map(focal, size).split([dim, self.focal_levels + 1], 1)
-        summed = 0
-        for level, focal_layer in enumerate(self.focal_layers):
-            mapped = focal_layer(mapped)
-            summed = summed + mapped * gates[:, level : level + 1]
-        everywhere = F.gelu(mapped.mean(dim=(2, 3), keepdim=True))
-        return self.h(summed + everywhere * gates[:, self.focal_levels :])
-
 
 class ModulatedCrossAttention(nn.Module):
     """One transformer layer: ``latents`` (new frame) query ``context`` (old dynamic frame)."""
@@ -72,16 +81,15 @@ class ModulatedCrossAttention(nn.Module):
     def __init__(
         self,
         dim: int,
-        heads: int = 4,
-        focal_levels: int = 2,
-        focal_window: int = 3,
+        operator: Callable[[int], nn.Module] = ModulatedAttention,
         mlp_ratio: int = 4,
         drop_path: float = 0.1,
     ):
+        """operator: makes what takes in the context, of its width; others are in ``fusion.py``."""
         super().__init__()
         self.norm_l = nn.LayerNorm(dim)
         self.norm_c = nn.LayerNorm(dim)
-        self.attn = ModulatedAttention(dim, heads, focal_levels, focal_window)
+        self.attn = operator(dim)
         self.norm2 = nn.LayerNorm(dim)
         hidden = mlp_ratio * dim
         self.mlp = nn.Sequential(
@@ -99,11 +107,12 @@ class ModulatedCrossAttention(nn.Module):
 class EntryFusion(nn.Module):
     """Fuses key, value and ID value of one block's memory, each with an MCA of its own."""
 
-    def __init__(self, key_dim: int, value_dim: int, **mca_options):
+    def __init__(self, key_dim: int, value_dim: int, **options):
+        """options: of ``ModulatedCrossAttention``."""
         super().__init__()
-        self.key = ModulatedCrossAttention(key_dim, **mca_options)
-        self.value = ModulatedCrossAttention(value_dim, **mca_options)
-        self.id_value = ModulatedCrossAttention(value_dim, **mca_options)
+        self.key = ModulatedCrossAttention(key_dim, **options)
+        self.value = ModulatedCrossAttention(value_dim, **options)
+        self.id_value = ModulatedCrossAttention(value_dim, **options)
 
     def forward(self, new: Entry, old: Entry, size: tuple[int, int]) -> Entry:
         """The new frame and the old dynamic frame -> the rewritten dynamic frame."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from networks.layers import to_tokens, upsample
 from networks.mavos.elstt import ELSTT
 from networks.mavos.fused import FusedELSTT
+from networks.mavos.mca import EntryFusion
 from networks.mavos.memory import Entry, Memory, Policy, remember
 from networks.segmenter import Run, Segmented, call, resize_mask
 
@@ -16,14 +17,16 @@ from networks.segmenter import Run, Segmented, call, resize_mask
 class IDBank(nn.Module):
     """Turns a mask into ID embeddings, one per token: which identities cover the cell."""
 
-    def __init__(self, max_objects: int, dim: int, stride: int, align_corners: bool):
-        """stride: pixels per token."""
+    def __init__(
+        self, max_objects: int, dim: int, stride: int, align_corners: bool, normalise: bool = True
+    ):
+        """stride: pixels per token. normalise: AOT does not."""
         super().__init__()
         self.stride, self.align_corners = stride, align_corners
         # With aligned corners cells are centred on pixels 0, 16, 32, …, and so is the kernel.
         kernel, padding = (stride + 1, stride // 2) if align_corners else (stride, 0)
         self.conv = nn.Conv2d(max_objects + 1, dim, kernel, stride, padding)
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(dim) if normalise else nn.Identity()
 
     def forward(self, mask: Tensor, size: tuple[int, int]) -> Tensor:
         """mask (B, 1 + N, H, W) of any size, N up to the bank's; size (h, w) of the token grid.
@@ -42,6 +45,8 @@ class IDBank(nn.Module):
 class MAVOS(nn.Module):
     """Segments up to ``max_objects`` objects; ``networks/wrappers.py`` takes it further.
 
+    With other blocks in the place of ``elstt`` it is AOT, without a fusion in them DeAOT.
+
     The verbs keep the books; all work on tensors is in methods that ``run`` calls, and that depend
     on nothing but their arguments.
     """
@@ -53,7 +58,7 @@ class MAVOS(nn.Module):
         encoder: nn.Module,
         projector: nn.Module,
         id_bank: IDBank,
-        elstt: ELSTT,
+        elstt: nn.Module,
         decoder: nn.Module,
         *,
         max_objects: int,
@@ -72,7 +77,8 @@ class MAVOS(nn.Module):
 
     def fuse(self) -> None:
         """Become the inference form, see ``networks/inference.py``."""
-        self.elstt = FusedELSTT(self.elstt)
+        if isinstance(self.elstt, ELSTT) and self.elstt.heads == 1:
+            self.elstt = FusedELSTT(self.elstt)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised RGB -> the encoder's maps, the last one projected to the E-LSTT.
@@ -139,7 +145,7 @@ class MAVOS(nn.Module):
         first_fusion = 2 * gap if references == 1 else 1 + gap
         if clip_length - 2 >= first_fusion:
             return ()
-        return tuple(f"elstt.blocks.{i}.mca." for i, b in enumerate(self.elstt.blocks) if b.mca)
+        return tuple(f"{n}." for n, m in self.named_modules() if isinstance(m, EntryFusion))
 
     def _encode(self, image: Tensor) -> list[Tensor]:
         image = image.to(self.projector.weight.dtype, memory_format=torch.channels_last)

@@ -58,9 +58,10 @@ class ShortTermPropagation(GatedPropagation):
 class SelfPropagation(GatedPropagation):
     """Attention among the frame's own tokens, visual and ID branch side by side."""
 
-    def __init__(self, dim: int, key_dim: int, value_dim: int):
-        """dim: of both branches together; value_dim: likewise."""
+    def __init__(self, dim: int, key_dim: int, value_dim: int, heads: int = 1):
+        """dim: of both branches together; value_dim: likewise; key_dim: of all heads together."""
         super().__init__(value_dim, dim)
+        self.heads = heads
         self.linear_QK = nn.Linear(dim, key_dim)
         self.linear_V1 = nn.Linear(dim // 2, value_dim // 2)
         self.linear_V2 = nn.Linear(dim // 2, value_dim // 2)
@@ -70,6 +71,18 @@ class SelfPropagation(GatedPropagation):
     def forward(self, visual: Tensor, identity: Tensor, size: tuple[int, int]) -> Tensor:
         """visual, identity: (B, L, dim / 2), normalised. Returns (B, L, dim)."""
         key = self.linear_QK(torch.cat([visual, identity], dim=-1))
-        value = F.silu(torch.cat([self.linear_V1(visual), self.linear_V2(identity)], dim=-1))
-        gate = F.silu(torch.cat([self.linear_U1(visual), self.linear_U2(identity)], dim=-1))
-        return self.finish(global_attention(key * key.shape[-1] ** -0.5, key, value), gate, size)
+        value = F.silu(self._side_by_side(self.linear_V1(visual), self.linear_V2(identity)))
+        gate = F.silu(self._side_by_side(self.linear_U1(visual), self.linear_U2(identity)))
+        key, value = (self._fold(x) for x in (key, value))
+        attended = global_attention(key * key.shape[-1] ** -0.5, key, value)
+        attended = attended.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)
+        return self.finish(attended, gate, size)
+
+    def _side_by_side(self, visual: Tensor, identity: Tensor) -> Tensor:
+        """(B, L, V / 2) each -> (B, L, V), where every head has its part of both branches."""
+        parts = (x.unflatten(-1, (self.heads, -1)) for x in (visual, identity))
+        return torch.cat([*parts], dim=-1).flatten(2)
+
+    def _fold(self, x: Tensor) -> Tensor:
+        """(B, L, C) -> heads in the batch (B * heads, L, C / heads)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2).flatten(0, 1)
