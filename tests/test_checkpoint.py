@@ -106,6 +106,13 @@ def test_missing_and_unexpected_keys_are_listed_and_refused(nano, tmp_path):
     assert all(torch.equal(before[k], v) for k, v in nano.state_dict().items())
 
 
+@pytest.mark.parametrize("model", OFFICIAL)
+def test_a_file_of_another_network_is_recognised(nano, tmp_path, model: str):
+    torch.save({row[0]: torch.zeros(1) for row in manifest(model)["state_dict"]}, tmp_path / "w")
+    with pytest.raises(UserError, match=f"looks like one of {model};"):
+        load_weights(nano, tmp_path / "w")
+
+
 def test_a_deaot_file_may_lack_the_mca(nano, tmp_path):
     mca = "long_term_memory_attention."
     state = {k: v for k, v in changed(nano).items() if not k.startswith(mca)}

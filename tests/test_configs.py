@@ -43,6 +43,8 @@ def test_overrides_are_parsed_as_their_field(assignment, section, field, value):
         ("model.memory=mac", "memory must be one of mca, reference"),
         ("model.depth=0", "depth must be positive"),
         ("model.short_term_window=4", "must be odd"),
+        ("model.fusion=attention", "fusion must be one of mca, cross_attention"),
+        ("model.heads=3", "half of dim, 128, must be a multiple of heads, 3"),
         ("model=3", "model is a section"),
         ("stage=pre", "use --model and --stage"),
         ("model.depth.x=3", "model.depth is a field"),

@@ -10,6 +10,7 @@ from configs.models import MODELS
 from networks import build_model
 from networks.encoders import ENCODERS, build_encoder
 from networks.encoders.swin import WindowAttention
+from networks.inference import for_inference
 from networks.mavos.memory import POLICIES
 from networks.segmenter import one_hot
 
@@ -46,7 +47,7 @@ def test_encoder_keeps_its_word(name: str):
 @pytest.mark.parametrize("name", MODELS)
 @torch.inference_mode()
 def test_four_verbs(name: str):
-    """Shapes; objects that enter; sizes asked for; a memory that stays at two frames."""
+    """Shapes; objects that enter; sizes asked for; a memory of two frames, or of all."""
     model = build(name, "model.test_memory_gap=1").eval()
     image = image_of(model)
     feats = model.encode(image)
@@ -57,7 +58,23 @@ def test_four_verbs(name: str):
         mask = one_hot(labels_of(image, objects), objects)
         memory = model.memorize(out, mask, memory, new_objects=objects == 3)
     assert memory.num_objects == 3
-    assert memory.long_term[0].key.shape[1] == 2 * feats[-1][0, 0].numel()
+    frames = 2 if configs.load(name).model.memory == "mca" else 4
+    assert memory.long_term[0].key.shape[1] == frames * feats[-1][0, 0].numel()
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+@torch.inference_mode()
+def test_heads_of_the_self_propagation(heads: int):
+    """They change the result, and the inference form gives the same."""
+    model, plain = (build("mavos_nano", f"model.heads={count}").eval() for count in (heads, 1))
+    plain.load_state_dict(model.state_dict())
+    image = image_of(model)
+    results = []
+    for form in (model, for_inference(model), plain):
+        memory = form.start(form.encode(image), one_hot(labels_of(image, 2), 2))
+        results.append(form.segment(form.encode(image.flip(-1)), memory, (40, 50)).logits)
+    torch.testing.assert_close(results[0], results[1], atol=1e-4, rtol=1e-4)
+    assert (results[0] - results[2]).abs().max() > 1e-3
 
 
 def test_nano_is_small():

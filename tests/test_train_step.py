@@ -68,19 +68,19 @@ def test_the_id_bank_stops_when_own_predictions_come(alone):
     assert not any(k.startswith("gradient id_bank.") for k in alone[2])
 
 
-MODELS = {
-    "mavos_nano": {},
-    "mavos": {"encoder_weights": ""},
-    "r50_mavos": {"encoder_weights": ""},
-    "swinb_mavos": {"encoder_weights": ""},
-}
+NETWORKS = [
+    (name, "mca") for name in ("mavos_nano", "mavos", "r50_mavos", "swinb_mavos", "aott", "deaott")
+]
+NETWORKS += [
+    ("mavos_nano", fusion) for fusion in ("cross_attention", "focal_modulation", "global_context")
+]
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_weight_that_learns_gets_a_gradient(name):
+@pytest.mark.parametrize("name, fusion", NETWORKS)
+def test_every_weight_that_learns_gets_a_gradient(name, fusion):
     """DDP waits for the gradients of all of them."""
-    cfg = configs.load(name, overrides=TINY)
-    cfg = replace(cfg, model=replace(cfg.model, frozen_bn=True, **MODELS[name]))
+    cfg = configs.load(name, overrides=[*TINY, f"model.fusion={fusion}"])
+    cfg = replace(cfg, model=replace(cfg.model, frozen_bn=True, encoder_weights=""))
     torch.manual_seed(0)
     trainer = Trainer(build_model(cfg.model), cfg, CPU)
     clips = make_clips(1, side=33 if trainer.model.align_corners else 32)
@@ -94,7 +94,7 @@ def test_every_weight_that_learns_gets_a_gradient(name):
         ]
         assert without == []
     learning = [n for n, p in trainer.model.named_parameters() if p.requires_grad]
-    assert any(".mca." in n for n in learning)
+    assert any(".mca." in n for n in learning) == (cfg.model.memory == "mca")
     assert not any(n.startswith("id_bank") for n in learning)  # any more
 
 

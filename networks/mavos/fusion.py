@@ -17,6 +17,8 @@ from networks.mavos.mca import FocalContext
 class CrossAttention(nn.Module):
     """MCA without modulation: the values are the projected context."""
 
+    reads_latents = True
+
     def __init__(self, dim: int, heads: int = 4):
         super().__init__()
         self.heads = heads
@@ -51,6 +53,8 @@ class GlobalContext(nn.Module):
     """One vector for the whole context, pooled by attention, transformed and given to every token
     (Cao et al., GCNet, arXiv 1904.11492, section 3.4)."""
 
+    reads_latents = False  # the layer adds the vector to them
+
     def __init__(self, dim: int, ratio: int = 4):
         """ratio: ``dim`` over the width of the bottleneck."""
         super().__init__()
@@ -63,7 +67,7 @@ class GlobalContext(nn.Module):
         )
 
     def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
-        """latents, context: (B, L, C), normalised. Returns (B, L, C), the same for every token; it
-        does not depend on ``latents``, to which the layer adds it."""
+        """latents, context: (B, L, C), the latter normalised. Returns (B, L, C), the same for every
+        token."""
         pooled = self.score(context).softmax(dim=1).mT @ context
         return self.transform(pooled).expand_as(latents)

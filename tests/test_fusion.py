@@ -1,0 +1,109 @@
+"""The operators that stand beside MCA: all take in the new frame, none as another does."""
+
+from itertools import combinations
+from typing import get_args, get_type_hints
+
+import pytest
+import torch
+from test_networks import build, image_of, labels_of
+
+import configs
+from configs.schema import ModelConfig
+from networks.inference import for_inference
+from networks.mavos import build_operator
+from networks.mavos.mca import EntryFusion, ModulatedCrossAttention
+from networks.mavos.memory import Entry
+from networks.segmenter import one_hot
+
+FUSIONS = get_args(get_type_hints(ModelConfig)["fusion"])
+SIZE = (3, 4)
+
+
+def operator(fusion: str, *overrides: str):
+    overrides = (f"model.fusion={fusion}", *overrides)
+    return build_operator(configs.load("mavos", overrides=overrides).model)
+
+
+def layer(fusion: str, *overrides: str) -> ModulatedCrossAttention:
+    torch.manual_seed(0)
+    return ModulatedCrossAttention(32, operator(fusion, *overrides), drop_path=0.0)
+
+
+def frames() -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    return [torch.randn(2, SIZE[0] * SIZE[1], 32, requires_grad=True) for _ in range(2)]
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_part_gets_a_gradient(fusion: str):
+    module, (new, old) = layer(fusion), frames()
+    fused = module(new, old, SIZE)
+    assert fused.shape == new.shape
+    fused.square().sum().backward()
+    assert new.grad.abs().min() > 0 and old.grad.abs().max() > 0
+    assert [n for n, p in module.named_parameters() if p.grad is None] == []
+
+
+def test_they_differ():
+    results = {fusion: layer(fusion)(*frames(), SIZE) for fusion in FUSIONS}
+    for a, b in combinations(FUSIONS, 2):
+        assert (results[a] - results[b]).abs().max() > 1e-3, (a, b)
+
+
+@pytest.mark.parametrize("fusion", ["mca", "focal_modulation"])
+def test_focal_levels(fusion: str):
+    """A level more, a kernel more, and another result."""
+    results = []
+    for levels in (1, 2, 3):
+        module = layer(fusion, f"model.focal_levels={levels}")
+        assert [f[0].kernel_size[0] for f in module.attn.focal_layers] == [3, 5, 7][:levels]
+        results.append(module(*frames(), SIZE))
+    assert all((a - b).abs().max() > 1e-3 for a, b in combinations(results, 2))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_where_a_cell_of_the_old_frame_is_felt(fusion: str):
+    """Attention and global context carry it everywhere, without regard to its place; the modulator
+    most to its neighbours. MCA mixes places and channels on purpose."""
+    module, (new, old) = layer(fusion).eval(), frames()
+    with torch.no_grad():
+        moved = old.clone()
+        moved[:, 0] += 1 + torch.arange(32) % 3
+        change = (module.attn(new, moved, SIZE) - module.attn(new, old, SIZE)).norm(dim=-1)[0]
+        shuffled = torch.randperm(len(change))
+        placeless = (module.attn(new, old[:, shuffled], SIZE) - module.attn(new, old, SIZE)).abs()
+    assert (change > 0).all()
+    assert (placeless.max() < 1e-5) == (fusion in ("cross_attention", "global_context"))
+    if fusion == "focal_modulation":
+        assert change[0] > 2 * change[-1]
+    if fusion == "global_context":
+        torch.testing.assert_close(change, change[:1].expand_as(change))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_key_value_and_id_value_are_fused_apart(fusion: str):
+    torch.manual_seed(0)
+    module = EntryFusion(16, 32, operator=operator(fusion)).eval()
+    new, old = (Entry(torch.randn(1, 12, 16), torch.randn(1, 12, 64)) for _ in range(2))
+    other = old._replace(values=torch.cat([old.value, torch.randn(1, 12, 32)], dim=-1))
+    fused, changed = (module(new, entry, SIZE) for entry in (old, other))
+    assert torch.equal(fused.key, changed.key) and torch.equal(fused.value, changed.value)
+    assert not torch.allclose(fused.id_value, changed.id_value)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@torch.inference_mode()
+def test_networks_with_them_segment(fusion: str):
+    """Also in the inference form, which is the same function."""
+    model = build("mavos_nano", f"model.fusion={fusion}", "model.test_memory_gap=1").eval()
+    image = image_of(model)
+    mask = one_hot(labels_of(image, 2), 2)
+    results = []
+    for form in (model, for_inference(model)):
+        memory = form.start(form.encode(image), mask)
+        for _ in range(4):
+            out = form.segment(form.encode(image.flip(-1)), memory, (40, 50))
+            memory = form.memorize(out, mask, memory)
+        assert memory.long_term[0].key.shape[1] == 2 * form.encode(image)[-1][0, 0].numel()
+        results.append(out.logits)
+    torch.testing.assert_close(*results, atol=1e-4, rtol=1e-4)
