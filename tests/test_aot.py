@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from eval_tool import ids_in, make_video, members
+from eval_tool import run as evaluate
 from torch import Tensor
 
 import configs
@@ -12,6 +14,7 @@ from networks.inference import for_inference
 from networks.mavos.memory import POLICIES
 from networks.segmenter import hard_labels, one_hot
 from networks.wrappers import ObjectGroups
+from utils.checkpoint import official_state_dict
 from utils.errors import UserError
 
 SMALL = (
@@ -93,6 +96,18 @@ def test_half_precision_is_near():
     half, memory = run(for_inference(model, torch.bfloat16), 2, frames=4)
     assert half.dtype == torch.float32 and memory.long_term[0].values.dtype == torch.bfloat16
     assert (half - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+def test_a_published_file_through_the_command_line(tmp_path):
+    """Such files hold one tensor more, which nothing uses."""
+    make_video(tmp_path / "data", "moving", 4, ids=(1, 2))
+    state = official_state_dict(build()) | {"LSTT.mask_token": torch.zeros(1, 1, 32)}
+    torch.save({"state_dict": state}, tmp_path / "w.pth")
+    data = ("--dataset", "generic", "--data_root", tmp_path / "data", "--output", tmp_path / "out")
+    weights = ("--model", "aott", "--ckpt_path", tmp_path / "w.pth", "--device", "cpu")
+    masks = members(evaluate(*data, *weights, "--max_resolution", 60, *SMALL).archive)
+    assert sorted(masks) == [f"moving/{t:05d}.png" for t in range(4)]
+    assert all(ids_in(png) <= {0, 1, 2} for png in masks.values())
 
 
 def attend_by_definition(module: ShortTermAttention, query, key, value, size) -> Tensor:

@@ -77,6 +77,22 @@ def test_heads_of_the_self_propagation(heads: int):
     assert (results[0] - results[2]).abs().max() > 1e-3
 
 
+# Million parameters, as the papers' tables have them.
+PUBLISHED = {
+    **{"aott": 5.7, "aots": 7.0, "aotb": 8.3, "aotl": 8.3, "r50_aotl": 14.9, "swinb_aotl": 65.4},
+    **{"deaott": 7.2, "deaots": 10.2, "deaotb": 13.2, "deaotl": 13.2},
+    **{"r50_deaotl": 19.8, "swinb_deaotl": 70.3},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_baselines_have_the_published_size(name: str):
+    with torch.device("meta"):
+        model = build(name)
+    millions = sum(p.numel() for p in model.parameters()) / 1e6
+    assert round(millions, 1) == PUBLISHED[name]
+
+
 def test_nano_is_small():
     assert sum(p.numel() for p in build().parameters()) <= 3_000_000
 

@@ -1,4 +1,4 @@
-"""What MAVOS knows about a video, as a value, and the six policies of its long-term part.
+"""What a network knows about a video, as a value, and the six policies of its long-term part.
 
 Shapes: B batch, L tokens of one frame, C width of the E-LSTT.
 """
@@ -13,7 +13,10 @@ from torch import Tensor
 
 
 class Entry(NamedTuple):
-    """What one E-LSTT block remembers of one or more frames, as tokens."""
+    """What one block remembers of one or more frames, as tokens.
+
+    In AOT both are (B, n L, C): one value, which has the ID embedding in it.
+    """
 
     key: Tensor  # (B, n L, C / 2)
     values: (
@@ -41,7 +44,7 @@ def join(*entries: Entry) -> Entry:
 
 @dataclass(frozen=True)
 class Memory:
-    """Everything MAVOS knows about one video or object group; nothing of it lives in a module."""
+    """Everything a network knows about one video or object group; nothing of it lives in a module."""
 
     long_term: tuple[Entry, ...]  # one per block; newest tokens first, the reference frame last
     short_term: tuple[
