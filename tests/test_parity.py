@@ -28,8 +28,8 @@ FORMS = {"training": lambda model: model, "inference": for_inference}
 # Cases with masks of every frame, and the memory policy where it is not the model's own.
 OWN = ("mavos_mobilenetv2", "r50_mavos", "swinb_mavos", "aott", "aotl", "deaotl")
 REPLACED = ("reference", "previous", "reference_previous")
-GIVEN = [(name, None) for name in OWN]
-GIVEN += [("deaotl_memory_policies", policy) for policy in REPLACED]
+GIVEN = [(name, None, form) for name in OWN for form in FORMS]
+GIVEN += [("deaotl_memory_policies", policy, "inference") for policy in REPLACED]
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,7 @@ class Worst(dict):
         print(f"\n{case.name}, {form}: " + ", ".join(f"{k} {v:.1e}" for k, v in self.items()))
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name, policy", GIVEN)
+@pytest.mark.parametrize("name, policy, form", GIVEN)
 @torch.inference_mode()
 def test_given_masks(name: str, policy: str | None, form: str, checkpoints):
     """Masks of every frame are given: logits, encoder maps, block outputs and memory agree."""

@@ -44,7 +44,7 @@ def join(*entries: Entry) -> Entry:
 
 @dataclass(frozen=True)
 class Memory:
-    """Everything a network knows about one video or object group; nothing of it lives in a module."""
+    """Everything a network knows of one video or object group; nothing of it lives in a module."""
 
     long_term: tuple[Entry, ...]  # one per block; newest tokens first, the reference frame last
     short_term: tuple[
