@@ -51,13 +51,12 @@ class ModelConfig:
     train_memory_gap: int = 2  # frames between long-term updates in training
     test_memory_gap: int = 10  # the same at test time
     short_term_skip: int = 1  # the short-term memory is the frame that many frames ago
-    fusion: Literal["mca", "cross_attention", "focal_modulation", "global_context"] = (
-        "mca"  # how the memory "mca" takes in the new frame (Table 6)
-    )
-    focal_levels: int = 2  # MCA: scales of depthwise context before the global one (Table 7)
-    focal_window: int = 3  # MCA: kernel of the first level; + 2 per level
+    # how the memory "mca" takes in the new frame (Table 6)
+    fusion: Literal["mca", "cross_attention", "focal_modulation", "global_context"] = "mca"
+    focal_levels: int = 2  # scales of depthwise context before the global one (Table 7)
+    focal_window: int = 3  # kernel of the first level; + 2 per level
     mca_heads: int = 4
-    mca_drop_path: float = 0.1  # MCA: rate of dropped residual branches in training
+    mca_drop_path: float = 0.1  # rate of dropped residual branches in training
     drop_path: float = 0.1  # the same for the self propagation of the blocks
     encoder_weights: str = "mobilenet_v2-b0353104.pth"  # ImageNet file in pretrain_models; "": none
     test_resolution: float = 624.0  # long edge of frames at most 5/3 of it, pixels
@@ -90,8 +89,9 @@ class ModelConfig:
     @property
     def unused_keys(self) -> tuple[str, ...]:
         """Prefixes of checkpoint keys, as on disk, that this network has no modules for."""
-        without_mca = () if self.memory == "mca" else ("long_term_memory_attention.",)
-        return (*without_mca, "LSTT.mask_token")  # AOT's files have that; its code never uses it
+        if self.method == "aot":
+            return ("LSTT.mask_token",)  # in the released files; their code never uses it
+        return () if self.memory == "mca" else ("long_term_memory_attention.",)
 
     @property
     def new_keys(self) -> tuple[str, ...]:

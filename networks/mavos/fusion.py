@@ -55,15 +55,12 @@ class GlobalContext(nn.Module):
 
     reads_latents = False  # the layer adds the vector to them
 
-    def __init__(self, dim: int, ratio: int = 4):
-        """ratio: ``dim`` over the width of the bottleneck."""
+    def __init__(self, dim: int):
         super().__init__()
+        narrow = dim // 4  # a key has 128 channels; GCNet's 16 would leave 8 of them
         self.score = nn.Linear(dim, 1)
         self.transform = nn.Sequential(
-            nn.Linear(dim, dim // ratio),
-            nn.LayerNorm(dim // ratio),
-            nn.ReLU(),
-            nn.Linear(dim // ratio, dim),
+            nn.Linear(dim, narrow), nn.LayerNorm(narrow), nn.ReLU(), nn.Linear(narrow, dim)
         )
 
     def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
