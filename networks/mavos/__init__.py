@@ -10,6 +10,8 @@ from networks.mavos.elstt import ELSTT
 from networks.mavos.memory import build_policy
 from networks.mavos.model import MAVOS, IDBank
 
+MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def build_mavos(cfg: ModelConfig) -> MAVOS:
     encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
@@ -40,6 +42,7 @@ def build_mavos(cfg: ModelConfig) -> MAVOS:
         train_memory_gap=cfg.train_memory_gap,
         test_memory_gap=cfg.test_memory_gap,
         short_term_skip=cfg.short_term_skip,
+        memory_dtype=MEMORY_DTYPES[cfg.memory_dtype],
     )
     initialise(model)
     # Tokens are maps in channels_last memory; with weights in it too nothing is ever rearranged.
