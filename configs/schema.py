@@ -48,6 +48,9 @@ class ModelConfig:
     max_objects: int = 10  # identities per object group
     memory: Literal["mca", "reference", "previous", "reference_previous", "all", "last"] = "mca"
     memory_frames: int = 6  # frames that the memory "last" keeps
+    memory_dtype: Literal["same", "bf16", "fp16"] = (
+        "same"  # what memory is kept in; not in training
+    )
     train_memory_gap: int = 2  # frames between long-term updates in training
     test_memory_gap: int = 10  # the same at test time
     short_term_skip: int = 1  # the short-term memory is the frame that many frames ago

@@ -4,11 +4,13 @@ import pytest
 import torch
 
 import configs
-from configs.models import MODELS
-from networks import build_model
+from networks import build_model, onednn
 from networks.inference import for_inference
 from networks.segmenter import one_hot
 from utils import device as devices
+
+# Each encoder and each kind of block.
+NETWORKS = ("mavos", "r50_mavos", "swinb_mavos", "mavos_nano", "aott", "aotl", "deaott", "deaotl")
 
 
 def logits_and_memory(model, image):
@@ -21,7 +23,7 @@ def logits_and_memory(model, image):
     return out.logits, memory.long_term[0].values
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 @torch.inference_mode()
 def test_the_inference_form_is_the_same_function(name: str):
     torch.manual_seed(0)
@@ -37,6 +39,24 @@ def test_the_inference_form_is_the_same_function(name: str):
     expected, ours = logits_and_memory(model, image), logits_and_memory(fast, image)
     for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["training", "inference"])
+@torch.inference_mode()
+def test_memory_in_half_precision(form: str):
+    """Half the bytes, nearly the same masks; computing stays in float32."""
+    image, found = torch.randn(1, 3, 65, 81), {}
+    for kept in ("same", "bf16"):
+        torch.manual_seed(0)
+        options = ["model.test_memory_gap=1", f"model.memory_dtype={kept}"]
+        model = build_model(configs.load("mavos_nano", overrides=options).model).eval()
+        model = for_inference(model) if form == "inference" else model
+        found[kept] = logits_and_memory(model, image)
+    assert [logits.dtype for logits, _ in found.values()] == [torch.float32] * 2
+    assert [values.dtype for _, values in found.values()] == [torch.float32, torch.bfloat16]
+    (exact, values), (logits, rounded) = found.values()
+    assert 0 < (logits - exact).abs().max() < 0.02 * exact.abs().max()
+    torch.testing.assert_close(rounded.float(), values, atol=0.05, rtol=0.05)
 
 
 def test_the_original_stays_as_it_is():
@@ -67,3 +87,66 @@ def test_an_inexact_processor_keeps_its_usual_products(matmul_settings):
     before = matmul_settings and matmul_settings.fp32_precision
     assert not devices.route_products_to_onednn(tolerance=0.0)  # no processor is that exact
     assert (matmul_settings and matmul_settings.fp32_precision) == before
+
+
+@torch.inference_mode()
+def test_weights_are_shared_with_the_original():
+    """Nothing is held twice that stays what it is, and the original keeps its precision."""
+    model = build_model(configs.load("mavos_nano").model)
+    fast = for_inference(model)
+    weight = model.elstt.blocks[0].long_term.projection.weight
+    shared = fast.elstt.blocks[0].long_term.projection.weight
+    assert shared.data_ptr() == weight.data_ptr() and not shared.requires_grad
+    half = for_inference(model, torch.bfloat16)
+    assert half.projector.weight.dtype == torch.bfloat16
+    assert half.decoder.conv_out.weight.dtype == torch.float32
+    assert all(p.dtype == torch.float32 and p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@torch.inference_mode()
+def test_half_precision_gives_nearly_the_same_logits(name: str):
+    torch.manual_seed(0)
+    model = build_model(configs.load(name, overrides=["model.test_memory_gap=1"]).model).eval()
+    extra = 1 if model.align_corners else 0
+    image = torch.randn(1, 3, 64 + extra, 80 + extra)
+    exact, _ = logits_and_memory(for_inference(model), image)
+    half, values = logits_and_memory(for_inference(model, torch.bfloat16), image)
+    assert half.dtype == torch.float32 and values.dtype == torch.bfloat16
+    assert 0 < (half - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+@pytest.fixture
+def onednn_probes():
+    onednn.is_exact.cache_clear()
+    yield
+    onednn.is_exact.cache_clear()
+
+
+def test_without_onednn_operators_the_numbers_are_the_same(onednn_probes, monkeypatch):
+    torch.manual_seed(0)
+    model = build_model(configs.load("mavos_nano", overrides=["model.test_memory_gap=1"]).model)
+    image = torch.randn(1, 3, 65, 81)
+    fast = for_inference(model)
+    has_ours = any(isinstance(m, onednn.Linear) for m in fast.modules())
+    assert has_ours == onednn.is_exact(torch.float32)
+    with torch.inference_mode():
+        expected = logits_and_memory(fast, image)
+    onednn.is_exact.cache_clear()
+
+    def missing(*_):
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(onednn, "_linear", missing)
+    assert not onednn.is_exact(torch.float32)
+    plain = for_inference(model)
+    assert not any(isinstance(m, onednn.Linear | onednn.Conv2d) for m in plain.modules())
+    with torch.inference_mode():
+        for ours, right in zip(logits_and_memory(plain, image), expected, strict=True):
+            torch.testing.assert_close(ours, right, atol=1e-5, rtol=1e-4)
+
+
+def test_inexact_onednn_operators_are_not_used(onednn_probes, monkeypatch):
+    monkeypatch.setattr(onednn, "TOLERANCE", {torch.float32: 0.0})  # nothing is that exact
+    assert not onednn.is_exact(torch.float32)
+    assert not onednn.is_exact(torch.float64)

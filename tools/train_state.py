@@ -39,6 +39,7 @@ _SAME_NETWORK = tuple(
         "encoder_weights",
         "short_term_skip",
         "local_attention",
+        "memory_dtype",
     )
 )
 

@@ -1,5 +1,7 @@
 """AOT, wired from its config: MAVOS around other blocks."""
 
+from functools import partial
+
 from configs.schema import ModelConfig
 from networks.aot.lstt import LSTT
 from networks.mavos import assemble
@@ -7,7 +9,13 @@ from networks.mavos.model import MAVOS
 
 
 def build_aot(cfg: ModelConfig) -> MAVOS:
-    lstt = LSTT(
-        cfg.dim, cfg.depth, cfg.heads, cfg.short_term_window, cfg.drop_path, cfg.local_attention
+    build_lstt = partial(
+        LSTT,
+        cfg.dim,
+        cfg.depth,
+        cfg.heads,
+        cfg.short_term_window,
+        cfg.drop_path,
+        cfg.local_attention,
     )
-    return assemble(cfg, lstt, decoder_dim=(cfg.depth + 1) * cfg.dim, normalise_ids=False)
+    return assemble(cfg, build_lstt, decoder_dim=(cfg.depth + 1) * cfg.dim, normalise_ids=False)

@@ -9,6 +9,8 @@ Shapes: B batch, (H, W) grid, w window, (h, v) tile, q = h * v its queries, ny x
 within reach of a tile.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -44,7 +46,7 @@ def attend(
     tiles, (B, ny, h, v, w, w), are appended to ``keep``."""
     tiles = Tiles(size, window, tile or tile_for(size, query.device))
     query, bias = tiles.of(query), tiles.of(bias + outside(size, window, bias))
-    key = tiles.columns(key)
+    key = tiles.columns(key, "key")
 
     def weights() -> Iterator[Tensor]:
         for column in range(tiles.nx):
@@ -60,7 +62,7 @@ def attend(
 
 def weigh(weights: Iterable[Tensor], value: Tensor, tiles: "Tiles") -> Tensor:
     """Sums of values (B, H * W, V) by the weights (B, ny, h, v, w, w) of each column of tiles."""
-    value = tiles.columns(value)
+    value = tiles.columns(value, "value")
     out = value.new_empty(value.shape[1], *tiles.size, value.shape[-1])
     # all columns write the same places, so the zeros between them can be reused
     matrix = tiles.matrix(value)
@@ -85,7 +87,7 @@ def backward(
     grad_query = torch.empty_like(query)
     grad_bias = kept[0].new_empty(len(grad), *size, window * window)
     grad, query = tiles.of(grad), tiles.of(query)
-    key, value = tiles.columns(key), tiles.columns(value)
+    key, value = tiles.columns(key, "key"), tiles.columns(value, "value")
     grad_key, grad_value = torch.zeros_like(key), torch.zeros_like(value)
     matrix = tiles.matrix(value)
     for column, weights in enumerate(kept):
@@ -135,17 +137,19 @@ class Tiles:
         x = x.unflatten(2, (self.nx, v)).unflatten(1, (self.ny, h))
         return x.permute(3, 0, 1, 2, 4, 5).flatten(3, 4).contiguous()
 
-    def columns(self, x: Tensor) -> Tensor:
-        """Tokens (B, H * W, C) -> (nx, B, rows, width, C), zero beyond the grid."""
-        grid, below = x.unflatten(1, self.size), self.reach + self.size[0]
-        out = x.new_empty(self.nx, len(x), self.rows, self.width, x.shape[-1])
-        out[:, :, : self.reach] = 0
-        out[:, :, below:] = 0
+    def columns(self, x: Tensor, role: str) -> Tensor:
+        """Tokens (B, H * W, C) -> (nx, B, rows, width, C), zero beyond the grid.
+
+        On a CPU the result is good until the next call for that ``role``.
+        """
+        shape = self.nx, len(x), self.rows, self.width, x.shape[-1]
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            out = _scratch.zeros((role, self.size, self.tile, self.window, shape, x.dtype))
+        else:
+            out = x.new_zeros(shape)
+        grid = x.unflatten(1, self.size)
         for column, place, cells in self._spans():
-            inside = out[column][:, self.reach : below]
-            inside[:, :, : place.start] = 0
-            inside[:, :, place] = grid[:, :, cells]
-            inside[:, :, place.stop :] = 0
+            out[column][:, self.reach : self.reach + self.size[0], place] = grid[:, :, cells]
         return out
 
     def uncolumn(self, columns: Tensor) -> Tensor:
@@ -197,6 +201,28 @@ class Tiles:
             left = column * self.tile[1] - self.reach
             first, last = max(left, 0), min(left + self.width, self.size[1])
             yield column, slice(first - left, last - left), slice(first, last)
+
+
+class _Scratch(threading.local):
+    """Zeros that are kept for the next frame, in which all write the same places."""
+
+    MOST = 8
+
+    def __init__(self):
+        self._kept = OrderedDict()
+
+    def zeros(self, key: tuple) -> Tensor:
+        """key: all that decides which places are written; ends with shape and dtype."""
+        if key not in self._kept:
+            with torch.inference_mode(False):  # training may come after inference
+                self._kept[key] = torch.zeros(key[-2], dtype=key[-1])
+        self._kept.move_to_end(key)
+        while len(self._kept) > self.MOST:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+
+_scratch = _Scratch()
 
 
 def outside(size: tuple[int, int], window: int, like: Tensor) -> Tensor:

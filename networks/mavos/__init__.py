@@ -18,10 +18,13 @@ from networks.mavos.mca import EntryFusion, ModulatedAttention
 from networks.mavos.memory import build_policy
 from networks.mavos.model import MAVOS, IDBank
 
+MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def build_mavos(cfg: ModelConfig) -> MAVOS:
     fusion = partial(EntryFusion, operator=build_operator(cfg), drop_path=cfg.mca_drop_path)
-    elstt = ELSTT(
+    build_elstt = partial(
+        ELSTT,
         cfg.dim,
         cfg.depth,
         cfg.short_term_window,
@@ -30,7 +33,7 @@ def build_mavos(cfg: ModelConfig) -> MAVOS:
         heads=cfg.heads,
         local_attention=cfg.local_attention,
     )
-    return assemble(cfg, elstt, decoder_dim=2 * cfg.dim, normalise_ids=True)
+    return assemble(cfg, build_elstt, decoder_dim=2 * cfg.dim, normalise_ids=True)
 
 
 def build_operator(cfg: ModelConfig) -> Callable[[int], nn.Module]:
@@ -44,8 +47,10 @@ def build_operator(cfg: ModelConfig) -> Callable[[int], nn.Module]:
     }[cfg.fusion]
 
 
-def assemble(cfg: ModelConfig, elstt: nn.Module, decoder_dim: int, normalise_ids: bool) -> MAVOS:
-    """A network around the stack of blocks ``elstt``, whose output has ``decoder_dim`` channels."""
+def assemble(
+    cfg: ModelConfig, build_blocks: Callable[[], nn.Module], decoder_dim: int, normalise_ids: bool
+) -> MAVOS:
+    """A network around a stack of blocks, whose output has ``decoder_dim`` channels."""
     encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
     *skip_channels, deepest = encoder.channels
     stride, align_corners = encoder.strides[-1], encoder.align_corners
@@ -53,7 +58,7 @@ def assemble(cfg: ModelConfig, elstt: nn.Module, decoder_dim: int, normalise_ids
         encoder=encoder,
         projector=nn.Conv2d(deepest, cfg.dim, kernel_size=1),
         id_bank=IDBank(cfg.max_objects, cfg.dim, stride, align_corners, normalise_ids),
-        elstt=elstt,
+        elstt=build_blocks(),
         decoder=FPNDecoder(
             decoder_dim, cfg.dim, tuple(skip_channels), cfg.max_objects + 1, align_corners
         ),
@@ -62,6 +67,7 @@ def assemble(cfg: ModelConfig, elstt: nn.Module, decoder_dim: int, normalise_ids
         train_memory_gap=cfg.train_memory_gap,
         test_memory_gap=cfg.test_memory_gap,
         short_term_skip=cfg.short_term_skip,
+        memory_dtype=MEMORY_DTYPES[cfg.memory_dtype],
     )
     initialise(model)
     # Tokens are maps in channels_last memory; with weights in it too nothing is ever rearranged.

@@ -53,10 +53,11 @@ class ModulatedAttention(FocalContext):
     """Multi-head attention whose values are the focally modulated context."""
 
     def __init__(self, dim: int, heads: int = 4, focal_levels: int = 2, focal_window: int = 3):
+        # drawn first, so that a seed goes on giving the weights it always gave
+        query, key = (nn.Linear(dim, dim, bias=False) for _ in range(2))
         super().__init__(dim, focal_levels, focal_window)
         self.heads = heads
-        self.q = nn.Linear(dim, dim, bias=False)
-        self.k = nn.Linear(dim, dim, bias=False)
+        self.q, self.k = query, key
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:

@@ -33,6 +33,9 @@ class Entry(NamedTuple):
         """(B, n L, 2 C): which identity covers the cell."""
         return self.values[..., self.values.shape[-1] // 2 :]
 
+    def to(self, dtype: torch.dtype) -> "Entry":
+        return Entry(self.key.to(dtype), self.values.to(dtype))
+
     def tokens(self, start: int | None, stop: int | None) -> "Entry":
         return Entry(self.key[:, start:stop], self.values[:, start:stop])
 

@@ -10,7 +10,7 @@ from networks.layers import to_tokens, upsample
 from networks.mavos.elstt import ELSTT
 from networks.mavos.fused import FusedELSTT
 from networks.mavos.mca import EntryFusion
-from networks.mavos.memory import Entry, Memory, Policy, remember
+from networks.mavos.memory import Entry, Fuse, Memory, Policy, remember
 from networks.segmenter import Run, Segmented, call, resize_mask
 
 
@@ -66,13 +66,16 @@ class MAVOS(nn.Module):
         train_memory_gap: int,
         test_memory_gap: int,
         short_term_skip: int,
+        memory_dtype: torch.dtype | None = None,
     ):
+        """memory_dtype: what memory is kept in when not training; None: what is computed in."""
         super().__init__()
         self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
         self.elstt, self.decoder = elstt, decoder
         self.max_objects, self.align_corners = max_objects, encoder.align_corners
         self.policy, self.short_term_skip = policy, short_term_skip
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
+        self.memory_dtype = memory_dtype
         self.run: Run = call
 
     def fuse(self) -> None:
@@ -95,6 +98,7 @@ class MAVOS(nn.Module):
     def start(self, feats: list[Tensor], mask: Tensor) -> Memory:
         """mask (B, 1 + N, H, W), any size, N up to ``max_objects``."""
         _, entries = self.run(self._reference_pass, feats, mask)
+        entries = tuple(entry.to(self._kept_in(entry)) for entry in entries)
         return Memory(entries, (entries,), num_objects=mask.shape[1] - 1)
 
     def reference(
@@ -148,6 +152,10 @@ class MAVOS(nn.Module):
             return ()
         return tuple(f"{n}." for n, m in self.named_modules() if isinstance(m, EntryFusion))
 
+    def _kept_in(self, entry: Entry) -> torch.dtype:
+        """What memory is kept in."""
+        return entry.key.dtype if self.training else self.memory_dtype or entry.key.dtype
+
     def _encode(self, image: Tensor) -> list[Tensor]:
         image = image.to(self.projector.weight.dtype, memory_format=torch.channels_last)
         *skips, deepest = self.encoder(image)
@@ -164,6 +172,9 @@ class MAVOS(nn.Module):
     ) -> tuple[Tensor, tuple]:
         """Logits, and what each block saw."""
         projected = feats[-1]
+        if self.memory_dtype is not None:
+            read = projected.dtype
+            long_term, short_term = ([e.to(read) for e in part] for part in (long_term, short_term))
         decoder_input, seen = self.elstt(
             to_tokens(projected), projected.shape[-2:], long_term, short_term
         )
@@ -206,12 +217,18 @@ class MAVOS(nn.Module):
         memory: Memory,
         is_reference: bool,
     ) -> Memory:
+        computed, kept = entries[0].key.dtype, self._kept_in(entries[0])
+        entries = tuple(entry.to(kept) for entry in entries)
+
+        def fuse_kept(fuse: Fuse, new: Entry, old: Entry) -> Entry:
+            return self.run(fuse, new.to(computed), old.to(computed)).to(kept)
+
         fusions = self.elstt.fusions(tuple(feats[-1].shape[-2:]))
         return remember(
             memory,
             entries,
             policy=self.policy,
-            fuse=tuple(fuse and partial(self.run, fuse) for fuse in fusions),
+            fuse=tuple(fuse and partial(fuse_kept, fuse) for fuse in fusions),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,
             num_objects=mask.shape[1] - 1,
