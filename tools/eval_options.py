@@ -103,7 +103,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         "--compile",
         action="store_true",
         default=None,
-        help="CUDA graphs: faster on a fast GPU, with more memory",
+        help="CUDA graphs, with more memory; without CUDA torch.compile, which takes minutes first",
     )
     how.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
     how.add_argument(
