@@ -36,7 +36,7 @@ def score_davis(
         if video != "sav-manual":
             place = ("data", "DAVIS17", "Annotations", "480p")
         truth = Truth(shared(*place), (video,))
-        scores = score_all(PROTOCOLS[protocol], truth, pred, options=options)
+        scores = score_all(PROTOCOLS[protocol], truth, pred, 1, options)
         scored |= scores.videos
     return replace(scores, videos=scored)
 
@@ -47,4 +47,4 @@ def score_root(
     """Ours on a dataset's root; files: as of ``find_truth``."""
     rules = PROTOCOLS[protocol]
     truth = find_truth(gt, "val", rules.lists, rules.meta_names, rules.unseen_name, **files)
-    return score_all(rules, truth, open_predictions(pred), options=options)
+    return score_all(rules, truth, open_predictions(pred), 1, options)

@@ -115,7 +115,7 @@ def evaluate(
     options = ["--data_root", data, "--split", split, "--ckpt_path", checkpoint]
     archive = tool(
         "eval", "--model", "mavos_nano", "--stage", "demo", "--dataset", "synthetic",
-        *options, "--output", output, "--overwrite" if _is_stale(output, checkpoint) else None,
+        *options, "--no-score", "--output", output, "--overwrite" if _is_stale(output, checkpoint) else None,
         f"model.memory={memory}",
     )  # fmt: skip
     speed = json.loads((output / "speed.json").read_text())["total"]

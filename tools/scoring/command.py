@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dataloaders.listing import read_list
 from tools.scoring import report
-from tools.scoring.folders import score_all, usable_cores
+from tools.scoring.folders import score_all
 from tools.scoring.plans import Options
 from tools.scoring.predictions import open_predictions
 from tools.scoring.protocols import LVOS, MOSE, PROTOCOLS, Protocol, find_protocol
@@ -40,8 +40,7 @@ def main(argv: list[str]) -> int:
         )
     options = Options(args.all_frames, args.like_toolkit)
     predictions = open_predictions(args.pred)
-    processes = args.processes or usable_cores()
-    scores = score_all(protocol, truth, predictions, processes, options, bar=True)
+    scores = score_all(protocol, truth, predictions, args.processes, options, bar=True)
     print(report.table(scores, protocol))
     if args.output is not None:
         for path in report.write(scores, protocol, args.split, args.output):
@@ -117,5 +116,5 @@ def _parser() -> argparse.ArgumentParser:
         help="repeat known faults: decay of the DAVIS toolkit from 256 frames on, missing frames "
         "of an LVOS range as 0",
     )
-    add("--processes", type=int, help="videos scored at a time (default: the CPU cores)")
+    add("--processes", type=int, help="videos scored at a time (default: by cores and work)")
     return parser

@@ -24,6 +24,8 @@ from utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
+_FRAMES_OF_A_PROCESS = 500  # take about as long as to start it
+
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
@@ -31,20 +33,23 @@ def score_all(
     protocol: Protocol,
     truth: Truth,
     predictions: Predictions,
-    processes: int = 1,
+    processes: int | None = None,
     options: Options = USUAL,
     bar: bool = False,
 ) -> Scores:
     """Score the videos of ``truth`` by a protocol.
 
-    processes: videos scored at a time; from 2 on, in processes of their own. bar: show progress.
-    Raises UserError for whatever would make the official scorer stop or mislead, see ``videos``.
+    processes: videos scored at a time, from 2 on in processes of their own; None for what is worth
+    starting. bar: show progress. Raises UserError for whatever would make the official scorer stop
+    or mislead, see ``videos``.
     """
     plans = [protocol.plan(truth, video, options) for video in truth.videos]
     for plan in plans:
         check_complete(plan, predictions)
     score_one = partial(score_files, protocol, predictions)
     sizes = [len(plan.truths) for plan in plans]
+    if processes is None:
+        processes = min(_usable_cores(), 1 + sum(sizes) // _FRAMES_OF_A_PROCESS)
     results = in_processes(score_one, plans, sizes, processes, bar)
     scored = keep_scored(truth.videos, results)
     groups = {
@@ -75,7 +80,7 @@ def score_folders(
     return score_all(GENERIC, truth, predictions, processes)
 
 
-def usable_cores() -> int:
+def _usable_cores() -> int:
     """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
