@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from shared_data import shared
 
 from tools.scoring.folders import score_all
@@ -48,3 +50,13 @@ def score_root(
     rules = PROTOCOLS[protocol]
     truth = find_truth(gt, "val", rules.lists, rules.meta_names, rules.unseen_name, **files)
     return score_all(rules, truth, open_predictions(pred), 1, options)
+
+
+def save_masks(folder: Path, *frames: object, first: int = 0) -> Path:
+    """Masks of 12x16 pixels: an array, or the values of the left and the right half."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, values in enumerate(frames, first):
+        if not isinstance(values, np.ndarray):
+            values = np.repeat(np.array([values], np.uint8), 8, axis=1).repeat(12, axis=0)
+        Image.fromarray(values).save(folder / f"{number:05d}.png")
+    return folder.parent

@@ -8,11 +8,9 @@ import zipfile
 from pathlib import Path
 
 import eval_tool
-import numpy as np
 import pytest
 from eval_tool import ROOT, Ended
-from PIL import Image
-from scoring_cases import EXACT, recorded
+from scoring_cases import EXACT, recorded, save_masks
 from shared_data import shared
 
 from tools.scoring.command import main
@@ -31,21 +29,11 @@ def davis(pred: Path | str, *videos: str) -> list[object]:
     return ["--protocol", "davis2017", "--gt", gt, "--pred", pred, "--videos", *videos]
 
 
-def _save(folder: Path, *frames: object, first: int = 0) -> Path:
-    """Masks of 12x16 pixels: an array, or the values of the left and the right half."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, values in enumerate(frames, first):
-        if not isinstance(values, np.ndarray):
-            values = np.repeat(np.array([values], np.uint8), 8, axis=1).repeat(12, axis=0)
-        Image.fromarray(values).save(folder / f"{number:05d}.png")
-    return folder.parent
-
-
 @pytest.fixture
 def small(tmp_path) -> tuple[Path, Path]:
     """Truth and perfect predictions of one video of two objects."""
     frames = [(1, 2), (1, 2), (2, 1), (0, 1), (1, 2)]
-    return _save(tmp_path / "gt" / "v", *frames), _save(tmp_path / "pred" / "v", *frames)
+    return save_masks(tmp_path / "gt" / "v", *frames), save_masks(tmp_path / "pred" / "v", *frames)
 
 
 def test_csv_files_are_those_of_the_davis_toolkit(tmp_path):
@@ -89,7 +77,7 @@ def test_a_zip_scores_as_its_folder_and_in_processes_as_in_one(small, tmp_path, 
     gt, pred = small
     for folder in (gt, pred):
         shutil.copytree(folder / "v", folder / "w")
-    _save(pred / "w", (0, 1), first=2)
+    save_masks(pred / "w", (0, 1), first=2)
     archive = tmp_path / "masks.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         for path in sorted(pred.glob("*/*.png")):
@@ -119,8 +107,8 @@ def test_the_list_of_the_split_says_which_videos(small):
     gt, pred = small
     root = gt.parent / "root"
     shutil.copytree(gt, root / "Annotations" / "480p")
-    _save(root / "Annotations" / "480p" / "of_train", (1, 2))
-    _save(root / "ImageSets" / "2017" / "x").joinpath("val.txt").write_text("v\n")
+    save_masks(root / "Annotations" / "480p" / "of_train", (1, 2))
+    save_masks(root / "ImageSets" / "2017" / "x").joinpath("val.txt").write_text("v\n")
     ended = score("--protocol", "davis2017", "--gt", root, "--pred", pred)
     assert ended.status == 0 and "1 videos" in ended.stdout
     ended = score("--protocol", "davis2017", "--gt", root, "--pred", pred, "--split", "train")
@@ -174,11 +162,11 @@ def _no_video(gt: Path, pred: Path) -> None:
 
 
 def _only_void(gt: Path, pred: Path) -> None:
-    _save(pred / "v", *[(0, 255)] * 5)
+    save_masks(pred / "v", *[(0, 255)] * 5)
 
 
 def _only_void_in_truth(gt: Path, pred: Path) -> None:
-    _save(gt / "v", *[(0, 255)] * 5)
+    save_masks(gt / "v", *[(0, 255)] * 5)
 
 
 def _cut(gt: Path, pred: Path) -> None:

@@ -115,8 +115,8 @@ def evaluate(
     options = ["--data_root", data, "--split", split, "--ckpt_path", checkpoint]
     archive = tool(
         "eval", "--model", "mavos_nano", "--stage", "demo", "--dataset", "synthetic",
-        *options, "--no-score", "--output", output, "--overwrite" if _is_stale(output, checkpoint) else None,
-        f"model.memory={memory}",
+        *options, "--output", output, "--overwrite" if _is_stale(output, checkpoint) else None,
+        "--no-score", f"model.memory={memory}",
     )  # fmt: skip
     speed = json.loads((output / "speed.json").read_text())["total"]
     return speed["frames"] / max(speed["end_to_end_fps"], 1e-9), Path(archive)
