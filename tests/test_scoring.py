@@ -1,6 +1,7 @@
 """Scores of videos and folders: which frames count, what is told about faults."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from shared_data import shared
 from tools.scoring.baselines import copy_first_mask, nothing, score_baseline, score_video
 from tools.scoring.folders import score_folders
 from tools.scoring.frames import ObjectScore
+from tools.scoring.processes import in_processes
 from tools.scoring.scores import Scores
 from utils.errors import UserError
 
@@ -78,6 +80,11 @@ def test_folders_in_one_process_or_several(tmp_path, processes):
     scores = score_folders(tmp_path / "pred", tmp_path / "gt", ["b", "a"], processes)
     assert list(scores.videos) == ["b", "a"]
     assert set(scores.total().values()) == {1.0}
+
+
+def test_a_process_that_is_killed_is_told():
+    with pytest.raises(UserError, match="a process that scored was killed"):
+        in_processes(os._exit, [1, 1], [1, 1], processes=2)
 
 
 def test_baselines_of_folders(tmp_path):

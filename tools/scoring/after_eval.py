@@ -1,7 +1,6 @@
 """Scores at the end of an evaluation run, where the ground truth is there."""
 
 import logging
-from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 from dataloaders.mask_files import list_masks
@@ -50,10 +49,10 @@ def score_run(dataset: str, split: str, videos: list[Video], folder: Path) -> No
             unseen_name=protocol.unseen_name,
             videos=[video.name for video in videos],
         )
-        scores = score_all(protocol, truth, FolderOfMasks(folder))
+        scores = score_all(protocol, truth, FolderOfMasks(folder), bar=True)
         log.info("scores\n%s", report.table(scores, protocol))
         report.write_scores_json(scores, protocol, folder / "scores.json")
-    except (UserError, BrokenExecutor, OSError) as error:
+    except (UserError, OSError) as error:
         log.warning("not scored: %s", error)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dataloaders.mask_files import read_mask
-from tools.scoring.folders import in_processes, keep_scored
+from tools.scoring.folders import keep_scored
 from tools.scoring.frames import ObjectScore, after_first_sight, labels_of, score_frames
+from tools.scoring.processes import in_processes
 from tools.scoring.scores import Scores
 from tools.scoring.truth import Truth
 from utils.errors import unknown_name

@@ -32,12 +32,6 @@ def main(argv: list[str]) -> int:
         args.unseen,
         _names(args.videos),
     )
-    if protocol.unseen_name and truth.unseen is None:
-        log.info(
-            "no %s found: means are over all objects, not over seen and unseen ones; name such a "
-            "list with --unseen",
-            protocol.unseen_name,
-        )
     options = Options(args.all_frames, args.like_toolkit)
     predictions = open_predictions(args.pred)
     scores = score_all(protocol, truth, predictions, args.processes, options, bar=True)

@@ -1,6 +1,7 @@
 """Where the ground truth of a benchmark lies: folders of masks, list of videos, meta files."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from dataloaders.images import read_file
 from dataloaders.listing import lookup, read_list, read_meta, subfolders
 from dataloaders.mask_files import decode_mask, list_masks
 from utils.errors import UserError
+
+log = logging.getLogger(__name__)
 
 # folders of masks that a dataset's root may have
 FOLDERS = ("Annotations/480p", "Annotations", "valid/Annotations", "val/Annotations", "masks")
@@ -80,6 +83,12 @@ def find_truth(
         entries = read_meta(meta)
     if unseen_name:
         unseen = unseen or _first(places, [unseen_name])
+        if unseen is None:
+            log.info(
+                "no %s in %s, so means are over all objects, not over seen and unseen ones",
+                unseen_name,
+                places[0],
+            )
     names = list(videos) or _listed(gt, split, lists) or sorted(entries) or subfolders(folder)
     for name in names:
         if entries and name not in entries:
