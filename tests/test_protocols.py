@@ -7,6 +7,7 @@ from PIL import Image
 from scoring_cases import EXACT, recorded, score_davis, score_root
 from shared_data import shared
 
+from dataloaders.mask_files import read_mask
 from tools.scoring.plans import Options
 from tools.scoring.scores import Scores
 from utils.errors import UserError
@@ -143,11 +144,18 @@ def test_lvos_with_a_range_that_counts_visible_frames_only(tmp_path):
         score_root("lvos", gt, pred, meta=meta)
 
 
-def test_long_time_video():
+def test_long_time_video(tmp_path):
     gt = shared("metrics", "ltv", "gt")
-    pred = shared("metrics", "davis", "pred", "osvos")
-    for expected in recorded("ltv", "expected", "osvos.json")["runs"].values():
-        scores = score_root("ltv", gt, pred)
+    of_ids = shared("metrics", "davis", "pred", "osvos")
+    for truth in gt.glob("Annotations/*/*.png"):
+        video = truth.parent.name
+        black_and_white = 255 * read_mask(of_ids / video / truth.name)
+        (tmp_path / video).mkdir(exist_ok=True)
+        Image.fromarray(black_and_white).save(tmp_path / video / truth.name)
+    runs = recorded("ltv", "expected", "osvos.json")["runs"]
+    assert runs.keys() == {"osvos", "osvos_values_0_255"}
+    for run, expected in runs.items():
+        scores = score_root("ltv", gt, tmp_path if "255" in run else of_ids)
         assert scores.total() == pytest.approx(expected["global"], **EXACT)
         for video, entry in expected["sequences"].items():
             score, ours = scores.videos[video][1], scores.of_object(video, 1)
@@ -169,13 +177,22 @@ def test_youtube_vos():
         for group in ("seen", "unseen"):
             ours = total[f"{letter}-{group}-Mean"]
             assert ours == pytest.approx(means[f"{letter}_{group}"], **EXACT)
+    shorter = {group: [] for group in expected["global_without_last_frame"]}
     for name, entry in expected["objects"].items():
-        score = scores.videos[_split(name)[0]][_split(name)[1]]
+        video, object_id = _split(name)
+        score = scores.videos[video][object_id]
         for letter, values in (("J", score.j), ("F", score.f)):
             assert values == pytest.approx(entry[f"{letter}_per_frame"], **EXACT), name
             assert sum(values) / len(values) == pytest.approx(entry[letter], **EXACT)
-            shorter = entry[f"{letter}_without_last_frame"]
-            assert sum(values[:-1]) / len(values[:-1]) == pytest.approx(shorter, **EXACT)
+            without_last = sum(values[:-1]) / len(values[:-1])
+            assert without_last == pytest.approx(entry[f"{letter}_without_last_frame"], **EXACT)
+            shorter[f"{letter}_{scores.groups[video, object_id]}"].append(without_last)
+    means = [sum(values) / len(values) for values in shorter.values() if values]
+    of_groups = [
+        expected["global_without_last_frame"][group] for group in shorter if shorter[group]
+    ]
+    assert means == pytest.approx(of_groups, **EXACT)
+    assert len(means) == 4
 
 
 RUNS = (
