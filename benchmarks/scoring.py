@@ -85,9 +85,7 @@ def toolkit(
     try:
         evaluation = importlib.import_module("davis2017.evaluation")
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"--toolkit {checkout}: it needs {error.name}, which is not installed"
-        ) from error
+        raise _not_installed(checkout, error) from error
     finally:
         sys.path.pop(0)
 
@@ -102,10 +100,18 @@ def toolkit(
             raise UserError(
                 f"--toolkit {checkout}: it stopped; see what it said above"
             ) from stopped
+        except ModuleNotFoundError as error:  # some are imported only when they are used
+            raise _not_installed(checkout, error) from error
         j, f = found["J"]["M_per_object"], found["F"]["M_per_object"]
         return {name: (float(j[name]), float(f[name])) for name in j}
 
     return run
+
+
+def _not_installed(checkout: Path, error: ModuleNotFoundError) -> UserError:
+    return UserError(
+        f"--toolkit {checkout}: it needs {error.name}, which is not installed; pip install it"
+    )
 
 
 def measure(

@@ -1,7 +1,10 @@
 """``benchmarks/scoring.py``: ours alone, and beside a stand-in for the toolkit's checkout."""
 
+import importlib
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import eval_tool
 import pytest
@@ -56,21 +59,44 @@ def test_ours_alone(benchmark):
     assert row["side"] == "ours" and row["wall_ms"] > 0 and row["cpu_ms"] > 0
 
 
+@pytest.fixture
+def fresh_checkout(monkeypatch, tmp_path):
+    """Makes a checkout whose evaluation is the given code, and forgets the one before."""
+
+    def make(code: str) -> Path:
+        for name in [name for name in sys.modules if name.startswith("davis2017")]:
+            monkeypatch.delitem(sys.modules, name)
+        importlib.invalidate_caches()
+        checkout = Path(tempfile.mkdtemp(dir=tmp_path))
+        (checkout / "davis2017").mkdir()
+        (checkout / "davis2017" / "__init__.py").touch()
+        (checkout / "davis2017" / "evaluation.py").write_text(code)
+        return checkout
+
+    return make
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.25])
-def test_beside_a_toolkit(benchmark, monkeypatch, tmp_path, shift):
-    for name in [name for name in sys.modules if name.startswith("davis2017")]:
-        monkeypatch.delitem(sys.modules, name)
-    package = tmp_path / "checkout" / "davis2017"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "evaluation.py").write_text(STAND_IN.replace("SHIFT", str(shift)))
-    ended = run(benchmark, "--toolkit", tmp_path / "checkout")
+def test_beside_a_toolkit(benchmark, fresh_checkout, shift):
+    code = STAND_IN.replace("SHIFT", str(shift))
+    ended = run(benchmark, "--toolkit", fresh_checkout(code))
     assert ended.status == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert [row["side"] for row in told["rows"]] == ["ours", "toolkit"]
     assert told["worst_difference"] == pytest.approx(shift, abs=1e-9)
     mine, theirs = told["rows"]
     assert told["times_faster_cpu"] == pytest.approx(theirs["cpu_ms"] / mine["cpu_ms"])
+
+
+@pytest.mark.parametrize("code", ["import no_such_package", STAND_IN.replace("SHIFT", "nowhere()")])
+def test_a_toolkit_that_cannot_run_is_told(benchmark, fresh_checkout, code):
+    code = code.replace("nowhere()", "__import__('no_such_package')")
+    assert (
+        "it needs no_such_package, which is not"
+        in run(benchmark, "--toolkit", fresh_checkout(code)).error
+    )
+    error = run(benchmark, "--toolkit", fresh_checkout(STAND_IN.replace("SHIFT", "exit()"))).error
+    assert "it stopped" in error
 
 
 def test_mistakes(benchmark, tmp_path):
