@@ -117,6 +117,12 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument(
         "--overwrite", action="store_true", default=None, help="do finished videos again"
     )
+    how.add_argument(
+        "--score",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="score the masks where the ground truth is there (default: yes)",
+    )
     parser.add_argument("overrides", nargs="*", metavar="section.field=value")
     args = parser.parse_intermixed_args(argv)
     if (args.input is None) != (args.mask is None):
