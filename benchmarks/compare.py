@@ -25,7 +25,7 @@ from utils.checkpoint import save_weights
 from utils.device import pick_device, route_products_to_onednn
 from utils.errors import UserError, unknown_name
 
-# names of the mode: dtype, and whether fp32 products go through oneDNN (on a CPU, where exact)
+# names of the mode: dtype, and whether products go to oneDNN (on a CPU, where exact)
 MODES = {
     "fp32": ("fp32", True),
     "fp32_no_routing": ("fp32", False),

@@ -11,6 +11,7 @@ On a machine that others use too, --clock cpu with one thread says more than wal
 """
 
 import argparse
+import math
 import re
 import sys
 import time
@@ -24,7 +25,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from networks import build_model
+from networks import build_model, onednn
 from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter, hard_labels
 
@@ -37,7 +38,7 @@ MODULES = (
     (r"elstt\.blocks\.\d+\.mca", nn.Module, UPDATE),
     (r"elstt\.blocks\.\d+\..*dw_conv", nn.Module, "depthwise convolutions"),
     (r"elstt\.embed", nn.Module, "entries"),
-    (r"elstt\.blocks\.\d+\..*", nn.Linear, "other products"),
+    (r"elstt\.blocks\.\d+\..*", nn.Linear | onednn.Linear, "other products"),
     (r"elstt", nn.Module, "norms, gates, sums"),
     (r"decoder", nn.Module, "decoder"),
     (r"id_bank", nn.Module, "ID bank"),
@@ -202,8 +203,23 @@ def _seconds(device: torch.device, clock: int) -> Callable[[], float]:
 
 
 def _flops(tracking: harness.Tracking, model: VideoSegmenter) -> dict[str, float]:
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_ONEDNN) as counter:
         return _sums(tracking, model, counter.get_total_flops, GAP)
+
+
+def _linear_flops(x: list[int], weight: list[int], *_, **__) -> int:
+    return 2 * math.prod(x) * weight[0]
+
+
+def _convolution_flops(x: list[int], weight: list[int], *_, out_shape: list[int], **__) -> int:
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
+# what PyTorch's counter does not know
+_ONEDNN = {
+    torch.ops.mkldnn._linear_pointwise: _linear_flops,
+    torch.ops.mkldnn._convolution_pointwise: _convolution_flops,
+}
 
 
 def matrix_peak(

@@ -76,7 +76,9 @@ def full_steps(dtypes: list[str]) -> Iterator[Step]:
     yield "against the reference", "compare.py", ["--models", "mavos", "--modes", *dtypes]
     yield "parts of a frame", "components.py", ["--dtype", "fp32", "bf16", "--frames", 10]
     options = ["--frames", 500, "--size", 480, 854, "--policy", "mca", "all", "--dtype", "bf16"]
-    yield "a long video", "long_video.py", options
+    yield "a video of 480p", "long_video.py", options
+    long = ["--frames", 10_000, "--size", 97, 129, "--dtype", "bf16", "--compile"]
+    yield "a long video", "long_video.py", long
 
 
 def quick_steps() -> Iterator[Step]:

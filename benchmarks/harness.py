@@ -24,6 +24,7 @@ from torch import Tensor
 import configs
 from configs.schema import Config
 from dataloaders.resize import long_edge_of, network_sizes
+from networks import onednn
 from networks.segmenter import VideoSegmenter, hard_labels, one_hot
 from tools import cli
 from utils.device import (
@@ -91,9 +92,12 @@ def check_counts(args: argparse.Namespace, *names: str, least: int = 1) -> None:
 
 
 def set_up(device: str, threads: int | None, routing: bool = True) -> torch.device:
-    """Device and process as the tools have them; without ``routing`` fp32 products stay where
-    PyTorch sends them."""
+    """Device and process as the tools have them; without ``routing`` products stay where PyTorch
+    sends them."""
     picked = pick_device(device)
+    onednn.allow(routing)
+    if picked.type == "cuda":
+        torch.cuda.set_device(picked)
     if picked.type == "cpu":
         if routing:
             tune_cpu()

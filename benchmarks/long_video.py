@@ -20,12 +20,14 @@ from torch import nn
 
 from dataloaders.eval_videos import single_video
 from dataloaders.resize import long_edge_of
-from dataloaders.video_reader import InputSize, VideoReader
+from dataloaders.video_reader import InputSize
 from networks import build_model
+from networks.graphs import build_runner
 from networks.inference import for_inference
-from networks.segmenter import Segmented, VideoSegmenter
+from networks.segmenter import Segmented, VideoSegmenter, call
 from networks.tracking import segment_video
 from networks.wrappers import ObjectGroups
+from tools.video_worker import reader_for
 from utils.device import peak_memory_bytes, pick_device, reset_peak_memory
 from utils.errors import UserError
 
@@ -65,7 +67,8 @@ def measure(args: argparse.Namespace, policy: str, device: torch.device) -> list
     dtype = harness.use_dtype(args.dtype, device)
     torch.manual_seed(0)
     network = build_model(cfg.model).to(device)
-    model = Watched(ObjectGroups(for_inference(network, dtype)))
+    run = build_runner(device) if args.compile else call
+    model = Watched(ObjectGroups(for_inference(network, dtype, run)))
     marks = {100, 200, 500, *range(1000, args.frames + 1, 1000), args.frames}
     rows = []
     with tempfile.TemporaryDirectory() as name:
@@ -76,7 +79,8 @@ def measure(args: argparse.Namespace, policy: str, device: torch.device) -> list
         input_size = InputSize(
             model.align_corners, max_long_edge=long_edge_of(cfg.model.test_resolution)
         )
-        tracked = segment_video(model, VideoReader(video, input_size), device)
+        reader = reader_for(video, input_size, device, cfg.data)
+        tracked = segment_video(model, reader, device)
         for count, _ in enumerate(tracked, start=1):
             if count not in marks:
                 continue
@@ -116,6 +120,7 @@ def _in_own_process(args: argparse.Namespace, policy: str) -> list[dict]:
     options = [f"--{name}={getattr(args, name)}" for name in ("model", "frames", "dtype", "device")]
     options += [f"--policy={policy}", "--size", *args.size]
     options += [f"--threads={args.threads}"] if args.threads else []
+    options += ["--compile"] if args.compile else []
     harness.note(f"{args.model} {policy}")
     return harness.in_own_process(__file__, options)["rows"]
 
@@ -127,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--policy", nargs="+", default=["mca"], help="model.memory: mca, all, reference, …")
     add("--frames", type=int, default=2000)
     add("--dtype", default="fp32", help=", ".join(harness.DTYPES))
+    add("--compile", action="store_true", help="CUDA graphs on a GPU, torch.compile elsewhere")
     add("--size", type=int, nargs=2, default=[97, 129], metavar=("H", "W"), help="of the frames")
     return parser
 

@@ -8,7 +8,7 @@ from reference import Reference
 from torch import Tensor
 
 import configs
-from networks import build_model
+from networks import build_model, onednn
 from networks.inference import for_inference
 from networks.mavos.model import MAVOS
 from networks.segmenter import hard_labels, one_hot
@@ -24,9 +24,10 @@ class FastSide:
         self, model: str, gap: int, checkpoint: str, device: str, dtype: str, routing: bool
     ):
         """gap: frames between long-term updates; dtype: its name on the command line; routing: of
-        fp32 products to oneDNN, on a CPU."""
+        products to oneDNN, on a CPU."""
         self.notes: list[str] = []
         picked = torch.device(device)
+        onednn.allow(routing)
         if picked.type == "cpu":
             keep_freed_memory()
         if picked.type == "cpu" and routing and not route_products_to_onednn():
@@ -55,6 +56,7 @@ class ReferenceSide:
     ):
         self.notes: list[str] = []
         picked = torch.device(device)
+        onednn.allow(False)
         if picked.type == "cpu" and routing:
             route_products_to_onednn()
         self._model = ObjectGroups(Reference(_network(model, gap, checkpoint).to(picked)))

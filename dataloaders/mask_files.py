@@ -8,7 +8,7 @@ from PIL import Image
 
 from dataloaders.images import IMAGE_SUFFIXES, PILLOW_ERRORS, files_by_stem, read_file
 from utils.errors import UserError
-from utils.palette import IGNORE, davis_palette
+from utils.palette import IGNORE, davis_palette, values_in
 
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".npy", ".gif"}
 _ADVICE = "Save masks as palette or greyscale PNG whose pixel values are object ids 1 to 254"
@@ -32,33 +32,48 @@ def read_mask(path: Path) -> np.ndarray:
     arrays of integers; transparency is dropped. A file of only 0 and 255 holds one object, 1.
     Raises UserError for unreadable files, JPEGs, smoothed masks, unknown colours, ids above 255.
     """
-    labels = _read_array(path) if path.suffix.lower() == ".npy" else _read_picture(path)
+    return black_and_white_as_ids(decode_mask(read_file(path), path))
+
+
+def decode_mask(data: bytes, name: Path | str, colours: bool = True) -> np.ndarray:
+    """Values (H, W) uint8 of a mask file's bytes, as ``read_mask`` but 0 and 255 stay as they are.
+
+    name: of the file, for messages; its suffix tells arrays from pictures. colours: whether RGB
+    pictures are taken for ids by their DAVIS colours, or refused.
+    """
+    if str(name).lower().endswith(".npy"):
+        labels = _decode_array(data, name)
+    else:
+        labels = _decode_picture(data, name, colours)
     if labels.size == 0 or labels.min() < 0 or labels.max() > 255:
         found = f"{labels.min()} to {labels.max()}" if labels.size else "no pixel"
-        raise UserError(f"{path}: values are {found}, object ids must fit in 0 to 255. {_ADVICE}")
-    labels = labels.astype(np.uint8)
+        raise UserError(f"{name}: values are {found}, object ids must fit in 0 to 255. {_ADVICE}")
+    return labels.astype(np.uint8)
+
+
+def black_and_white_as_ids(labels: np.ndarray) -> np.ndarray:
+    """The same (H, W) uint8, but a mask of only 0 and 255, the DAVIS-2016 form, holds object 1."""
     if labels.max() == 255 and np.isin(labels, (0, 255)).all():
-        return (labels == 255).astype(np.uint8)  # black and white, the DAVIS-2016 form
+        return (labels == 255).astype(np.uint8)
     return labels
 
 
-def _read_array(path: Path) -> np.ndarray:
+def _decode_array(data: bytes, name: Path | str) -> np.ndarray:
     """.npy array (H, W) of integers or booleans, as any integer type."""
     try:
-        labels = np.load(io.BytesIO(read_file(path)), allow_pickle=False)
+        labels = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a complete .npy array of numbers. {_ADVICE}") from error
+        raise UserError(f"{name}: not a complete .npy array of numbers. {_ADVICE}") from error
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise UserError(
-            f"{path}: array of shape {labels.shape} and type {labels.dtype}; expected (height, "
+            f"{name}: array of shape {labels.shape} and type {labels.dtype}; expected (height, "
             "width) of integers, the object ids"
         )
     return labels.astype(np.int64)
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def _decode_picture(data: bytes, name: Path | str, colours: bool) -> np.ndarray:
     """Ids (H, W) of a picture file, any integer type, not yet checked to fit 8 bits."""
-    data = read_file(path)
     try:
         with Image.open(io.BytesIO(data)) as image:
             kind, raw_mode = image.format, _raw_mode(image)
@@ -66,11 +81,11 @@ def _read_picture(path: Path) -> np.ndarray:
             mode, pixels = image.mode, np.asarray(image)
     except PILLOW_ERRORS as error:
         raise UserError(
-            f"{path}: not a complete picture ({len(data)} bytes); expected a mask. "
+            f"{name}: not a complete picture ({len(data)} bytes); expected a mask. "
             "Copy or export it again"
         ) from error
     if kind in ("JPEG", "MPO"):
-        raise UserError(f"{path}: JPEG changes pixel values, so ids are lost. {_ADVICE}")
+        raise UserError(f"{name}: JPEG changes pixel values, so ids are lost. {_ADVICE}")
     if mode == "1":
         return pixels.astype(np.uint8)
     if mode == "P":
@@ -78,12 +93,14 @@ def _read_picture(path: Path) -> np.ndarray:
     if mode == "PA":
         return pixels[..., 0]
     if mode in _GREY_MODES:
-        return _ids_of_greys(pixels // _STRETCH.get(raw_mode, 1), path)
+        return _ids_of_greys(pixels // _STRETCH.get(raw_mode, 1), name)
     if mode == "LA":
-        return _ids_of_greys(pixels[..., 0], path)
+        return _ids_of_greys(pixels[..., 0], name)
     if mode in ("RGB", "RGBA"):
-        return _ids_of_colours(pixels[..., :3], path)
-    raise UserError(f"{path}: pictures of mode {mode} cannot be read as a mask. {_ADVICE}")
+        if not colours:
+            raise UserError(f"{name}: an {mode} picture, which official scorers misread. {_ADVICE}")
+        return _ids_of_colours(pixels[..., :3], name)
+    raise UserError(f"{name}: pictures of mode {mode} cannot be read as a mask. {_ADVICE}")
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -92,13 +109,16 @@ def _raw_mode(image: Image.Image) -> str:
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _ids_of_greys(greys: np.ndarray, path: Path) -> np.ndarray:
+def _ids_of_greys(greys: np.ndarray, path: Path | str) -> np.ndarray:
     """Grey values (H, W) taken as ids; UserError if they are shades of a smoothed mask."""
     # Smoothing puts a ramp of shades between two areas, a band too narrow for any shade to fill
     # 2x2 pixels. Real objects nearly always do, however small. So: at least three such thin ids,
     # and more of them than of solid ones. (A count of ids alone would refuse scenes with dozens of
     # objects, and would let a small smoothed mask pass.) Palette files never hold shades.
-    ids = set(np.unique(greys).tolist()) - {0, IGNORE}
+    found = values_in(greys) if greys.dtype == np.uint8 else np.unique(greys).tolist()
+    ids = set(found) - {0, IGNORE}
+    if len(ids) < 3:
+        return greys
     corner = greys[1:, 1:]
     solid = (corner == greys[:-1, :-1]) & (corner == greys[:-1, 1:]) & (corner == greys[1:, :-1])
     thin = ids - set(np.unique(corner[solid]).tolist())
@@ -110,7 +130,7 @@ def _ids_of_greys(greys: np.ndarray, path: Path) -> np.ndarray:
     return greys
 
 
-def _ids_of_colours(rgb: np.ndarray, path: Path) -> np.ndarray:
+def _ids_of_colours(rgb: np.ndarray, path: Path | str) -> np.ndarray:
     """Colours (H, W, 3) uint8 of the DAVIS palette -> ids; grey pictures saved as RGB -> greys."""
     if (rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all():
         return _ids_of_greys(rgb[..., 0], path)

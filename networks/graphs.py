@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from utils.errors import UserError
+
 log = logging.getLogger(__name__)
 
 MOST_CALLS = 32  # kept; at 480p each holds some 50 to 100 MB of a GPU
@@ -35,23 +37,30 @@ class Runner:
     function: pure, and the same object, bound method or ``partial`` of it every time. args:
     tensors, None, numbers, strings and dtypes, in tuples (also named ones) and lists. What is met
     for the first time runs as it is, since much comes once in a video. A function that cannot be
-    captured is warned about and runs as it is; so does everything after ``MOST_FAILURES`` of them.
+    captured is warned about and runs as it is; so does everything after ``most_failures`` of them.
 
     Tensors that a function has from elsewhere, such as weights, must stay where they are.
     """
 
-    def __init__(self, capture: Capture, most_calls: int = MOST_CALLS):
-        self._capture, self._most_calls = capture, most_calls
+    def __init__(
+        self,
+        capture: Capture,
+        most_calls: int = MOST_CALLS,
+        most_failures: int = MOST_FAILURES,
+    ):
+        self._capture, self._most_calls, self._most_failures = capture, most_calls, most_failures
         self._calls: OrderedDict[Hashable, Callable | None] = OrderedDict()  # None: met once
         self._failures = 0
 
     @torch.inference_mode()
     def __call__(self, function: Callable, *args: Any) -> Any:
-        if self._failures == MOST_FAILURES:
+        if self._failures == self._most_failures:
             return function(*args)
         key = (_identity(function), kind(args))
         if key not in self._calls:
             self._calls[key] = None
+            if len(self._calls) > self._most_calls:
+                self._calls.popitem(last=False)
             return function(*args)
         self._calls.move_to_end(key)
         call = self._calls[key]
@@ -60,21 +69,19 @@ class Runner:
         return call(*args)
 
     def _build(self, function: Callable, args: tuple) -> Callable:
-        """The captured call, or ``function`` itself; keeps to the number of calls."""
+        """The captured call, or ``function`` itself."""
         try:
             call = self._capture.build(function, args)
-        except (RuntimeError, ImportError, OSError) as error:  # OSError: no compiler to start
+        except (RuntimeError, ImportError, OSError, UserError) as error:  # OSError: no compiler
             self._failures += 1
             log.warning(
                 "%s runs without a graph: %s",
-                "everything" if self._failures == MOST_FAILURES else _name(function),
+                "everything" if self._failures == self._most_failures else _name(function),
                 (str(error).strip() or type(error).__name__).splitlines()[0],
             )
-            if self._failures == MOST_FAILURES or isinstance(error, torch.OutOfMemoryError):
+            if self._failures == self._most_failures or isinstance(error, torch.OutOfMemoryError):
                 self._calls.clear()  # and with them their memory
             return function
-        while len(self._calls) > self._most_calls:
-            self._calls.popitem(last=False)
         return call
 
 
@@ -125,7 +132,7 @@ class Repeated:
 
 
 class Compiled:
-    """Compiles with ``torch.compile``, for fixed shapes; for a CPU, where graphs gain nothing."""
+    """Compiles with ``torch.compile``, for fixed shapes; where there are no CUDA graphs."""
 
     def build(self, function: Callable, args: tuple) -> Callable:
         def call(*args: Any) -> Any:
@@ -141,7 +148,10 @@ class Compiled:
 
 def build_runner(device: torch.device) -> Runner:
     """The runner that suits a device."""
-    return Runner(CudaGraphs(device) if device.type == "cuda" else Compiled())
+    if device.type != "cuda":
+        return Runner(Compiled())
+    # older PyTorch does not recover from a recording that failed: its allocator goes on recording
+    return Runner(CudaGraphs(device), most_failures=1)
 
 
 # Not torch.utils._pytree: that takes three times as long, and this is done for every call.

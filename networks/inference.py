@@ -17,18 +17,20 @@ def for_inference(
 ) -> VideoSegmenter:
     """``model`` in evaluation mode, with norms folded into the products beside them, in ``dtype``.
 
-    For segmenting only: it can be neither trained nor saved under the published key names. Weights
-    that stay as they are it shares with ``model``, which is left as it was. Images are float32 as
-    before, and so are the logits. run: through what the network calls its work on tensors.
+    For segmenting only: it can be neither trained nor saved under the published key names, and it
+    stays on its device. Weights that stay as they are it shares with ``model``, which is left as it
+    was. Images are float32 as before, and so are the logits. run: through what the network calls
+    its work on tensors.
     """
     tensors = chain(model.parameters(), model.buffers())
     model = copy.deepcopy(model, memo={id(tensor): tensor for tensor in tensors}).eval()
     if hasattr(model, "fuse"):
         model.fuse()
+        model.eval()  # what is new, too
     fold_batch_norms(model)
     _cast(model, dtype, getattr(model, "in_float32", ()))
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
-    if on_cpu and onednn.is_exact(dtype):
+    if on_cpu and onednn.suits(dtype):
         onednn.adopt(model)
     model.run = run
     return model

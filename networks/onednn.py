@@ -22,6 +22,7 @@ ACTIVATIONS = {
     nn.GELU: ("gelu", []),
 }
 NO_ACTIVATION = ("none", [])
+_allowed = True
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}  # as a share of the largest result
 
 
@@ -29,7 +30,10 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """(n, k) @ (k, m)."""
     plain = a.device.type != "cpu" or torch.is_grad_enabled() or a.dtype != b.dtype
     plain = plain or torch.compiler.is_compiling()  # a compiler chooses for itself
-    return a @ b if plain or not is_exact(a.dtype) else _linear(a, b.t(), None)
+    if plain or not suits(a.dtype):
+        return a @ b
+    # rows of an odd length in bfloat16 would take hundreds of times as long
+    return _linear(_dense(a), _dense(b).t(), None)
 
 
 class Linear(nn.Module):
@@ -52,9 +56,7 @@ class Conv2d(nn.Module):
         self.how = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
 
     def forward(self, x: Tensor) -> Tensor:
-        name, numbers = self.activation
-        convolve = torch.ops.mkldnn._convolution_pointwise
-        return convolve(x, self.weight, self.bias, *self.how, name, numbers, "none")
+        return _convolution(x, self.weight, self.bias, self.how, self.activation)
 
 
 def adopt(module: nn.Module) -> None:
@@ -77,25 +79,35 @@ def adopt(module: nn.Module) -> None:
                 setattr(parent, next_name, nn.Identity())
 
 
+def allow(allowed: bool) -> None:
+    """Whether products may go to oneDNN at all; of the whole process, for comparisons."""
+    global _allowed
+    _allowed = allowed
+
+
+def suits(dtype: torch.dtype) -> bool:
+    """Whether products in ``dtype`` go to oneDNN."""
+    return _allowed and is_exact(dtype)
+
+
 @cache
 def is_exact(dtype: torch.dtype) -> bool:
     """Whether the operators are there for ``dtype`` and compute what they should."""
     if dtype not in TOLERANCE or not torch.backends.mkldnn.is_available():
         return False
+    # a generator of its own: a training that is resumed must draw what it would have drawn
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(shape, generator=generator) for shape in ((96, 160), (160, 192)))
     image, kernel = (torch.randn(s, generator=generator) for s in ((1, 8, 9, 7), (8, 8, 3, 3)))
-    conv = nn.Conv2d(8, 8, 3, padding=1, bias=False, dtype=dtype)
-    conv.weight.data = kernel.to(dtype)
+    how = [1, 1], [1, 1], [1, 1], 1  # padding, stride, dilation, groups
     with torch.inference_mode():
         try:
+            low_a, low_b, *low = (x.to(dtype) for x in (a, b, image, kernel))
+            right = F.relu6(F.conv2d(image, kernel, padding=1))
             pairs = [
-                (_linear(a.to(dtype), b.to(dtype).t(), None), a @ b),
-                (_linear(a.to(dtype), b.to(dtype).t(), None, ("gelu", [])), F.gelu(a @ b)),
-                (
-                    Conv2d(conv, ("hardtanh", [0.0, 6.0]))(image.to(dtype)),
-                    F.relu6(F.conv2d(image, kernel, padding=1)),
-                ),
+                (_linear(low_a, low_b.t(), None), a @ b),
+                (_linear(low_a, low_b.t(), None, ("gelu", [])), F.gelu(a @ b)),
+                (_convolution(*low, None, how, ("hardtanh", [0.0, 6.0])), right),
             ]
             exact = all(
                 (ours - right).abs().max() <= TOLERANCE[dtype] * right.abs().max()
@@ -104,7 +116,7 @@ def is_exact(dtype: torch.dtype) -> bool:
         except (RuntimeError, AttributeError) as error:
             log.debug("oneDNN's operators cannot be used: %s", error)
             exact = False
-    log.info("products in %s: %s", dtype, "oneDNN" if exact else "PyTorch's usual library")
+    log.info("inference products in %s: %s", dtype, "oneDNN" if exact else "PyTorch's own")
     return exact
 
 
@@ -114,6 +126,19 @@ def _linear(
     """x (…, k), weight (m, k)."""
     name, numbers = activation
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, name, numbers, "none")
+
+
+def _convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None, how: tuple, activation: tuple[str, list]
+) -> Tensor:
+    """x (B, C, H, W), weight (D, C / groups, h, w); how: padding, stride, dilation, groups."""
+    name, numbers = activation
+    convolve = torch.ops.mkldnn._convolution_pointwise
+    return convolve(x, weight, bias, *how, name, numbers, "none")
+
+
+def _dense(x: Tensor) -> Tensor:
+    return x if x.is_contiguous() or x.t().is_contiguous() else x.contiguous()
 
 
 def _activation(module: nn.Module | None) -> tuple[str, list]:

@@ -1,5 +1,6 @@
 """Images to the device and labels back; on CUDA neither keeps the device or the caller waiting."""
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 
 class Arriving(NamedTuple):
-    """Labels on their way to the CPU."""
+    """Labels (H, W) on their way to the CPU."""
 
     labels: Tensor  # uint8, on the CPU; not to be read before the event
     event: torch.cuda.Event | None  # None: they are there
@@ -33,10 +34,11 @@ class Transfers:
         self._device = device
 
     def upload(self, tensor: Tensor) -> Tensor:
+        """A tensor of the CPU, of any shape and type, on the device."""
         return tensor.to(self._device)
 
     def download(self, labels: Tensor) -> Arriving:
-        """Labels of any integer type, as uint8."""
+        """Labels (H, W) of any integer type, as uint8."""
         return Arriving(labels.to(torch.uint8).cpu(), None)
 
 
@@ -66,5 +68,7 @@ class CudaTransfers(Transfers):
         return Arriving(arriving, event)
 
 
+@cache
 def transfers_for(device: torch.device) -> Transfers:
+    """One for all videos: memory is kept for each stream that copies."""
     return CudaTransfers(device) if device.type == "cuda" else Transfers(device)

@@ -1,6 +1,7 @@
 """The runner's book-keeping, with a capture that pretends: its buffers are written over like a
 GPU's, and it fails when told to."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -228,7 +229,8 @@ def test_a_video_through_repeated_calls_is_the_same(name: str):
     network, capture = build_model(cfg).eval(), Pretended()
     expected = follow(for_inference(network, run=call), 12)
     ours = follow(for_inference(network, run=Runner(capture)), 12)
-    assert {"_encode", "_segment", "_write"} <= set(capture.built)
+    assert {"_encode", "_segment", "_write"} <= set(capture.built), capture.built
+    assert "partial" in capture.built  # the fusion
     assert capture.repeats > 12 > len(capture.built)  # few calls, often repeated
     for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
@@ -241,9 +243,11 @@ def test_torch_compile_where_there_are_no_graphs(caplog):
         x = torch.arange(float(length))
         assert torch.equal(run(double, x), 2 * x)
     built = [c for c in run._calls.values() if c is not None]
-    # a machine without a C++ compiler says so, and goes on without
     told = [r for r in caplog.records if r.name == "networks.graphs"]
-    assert built and built.count(double) == len(told)
+    if shutil.which("g++") or shutil.which("clang++"):
+        assert not told and len(built) == 2 and double not in built
+    else:  # a machine without a C++ compiler says so, and goes on without
+        assert built.count(double) == len(told)
 
 
 class PretendedGpu:
@@ -326,14 +330,16 @@ def test_tensors_beside_the_gpu_are_no_part_of_a_graph(monkeypatch):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @torch.inference_mode()
-def test_a_gpu_repeats_a_video_exactly(caplog):
+def test_a_gpu_repeats_a_video_exactly(dtype, caplog):
     torch.manual_seed(0)
-    network = build_model(configs.load("mavos_nano").model).eval().cuda()
+    options = ["model.test_memory_gap=2"]  # some updates are fused
+    network = build_model(configs.load("mavos_nano", overrides=options).model).eval().cuda()
 
     gpu = torch.device("cuda")
-    expected = follow(for_inference(network), 12, gpu)
-    ours = follow(for_inference(network, run=build_runner(gpu)), 12, gpu)
+    expected = follow(for_inference(network, dtype), 12, gpu)
+    ours = follow(for_inference(network, dtype, build_runner(gpu)), 12, gpu)
     assert not caplog.records
     for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)

@@ -95,7 +95,7 @@ def test_weights_are_shared_with_the_original():
     model = build_model(configs.load("mavos_nano").model)
     fast = for_inference(model)
     weight = model.elstt.blocks[0].long_term.projection.weight
-    shared = fast.elstt.blocks[0].long_term.projection.weight
+    shared = fast.elstt.blocks[0].long_mix.projection.weight
     assert shared.data_ptr() == weight.data_ptr() and not shared.requires_grad
     half = for_inference(model, torch.bfloat16)
     assert half.projector.weight.dtype == torch.bfloat16
@@ -144,6 +144,20 @@ def test_without_onednn_operators_the_numbers_are_the_same(onednn_probes, monkey
     with torch.inference_mode():
         for ours, right in zip(logits_and_memory(plain, image), expected, strict=True):
             torch.testing.assert_close(ours, right, atol=1e-5, rtol=1e-4)
+
+
+def test_the_probe_draws_no_random_numbers(onednn_probes):
+    before = torch.get_rng_state()
+    onednn.is_exact(torch.float32), onednn.is_exact(torch.bfloat16)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_products_of_slices(dtype):
+    """Rows of an odd length, as a slice of a merged product has them."""
+    a, b = (torch.randn(40, 33).to(dtype)[:, :16] for _ in range(2))
+    torch.testing.assert_close(onednn.matmul(a, b.t()), a @ b.t(), atol=1e-3, rtol=2e-2)
 
 
 def test_inexact_onednn_operators_are_not_used(onednn_probes, monkeypatch):

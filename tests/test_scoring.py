@@ -1,21 +1,18 @@
 """Scores of videos and folders: which frames count, what is told about faults."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 from shared_data import shared
 
-from tools.scoring import (
-    ObjectScore,
-    Scores,
-    copy_first_mask,
-    nothing,
-    score_baseline,
-    score_folders,
-    score_video,
-)
+from tools.scoring.baselines import copy_first_mask, nothing, score_baseline, score_video
+from tools.scoring.folders import score_folders
+from tools.scoring.frames import ObjectScore
+from tools.scoring.processes import in_processes
+from tools.scoring.scores import Scores
 from utils.errors import UserError
 
 SIZE = (24, 32)
@@ -47,7 +44,7 @@ def _save(folder, truths, names=None):
 def test_objects_count_after_their_first_frame():
     scores = score_video(TRUTHS, TRUTHS)
     assert {i: len(score.j) for i, score in scores.items()} == {1: 3, 7: 2}  # 9 has no frame left
-    assert all(score.j_and_f == 1 for score in scores.values())
+    assert all(score.j == score.f == [1] * len(score.j) for score in scores.values())
 
 
 def test_void_is_background_and_unknown_ids_are_ignored():
@@ -57,7 +54,7 @@ def test_void_is_background_and_unknown_ids_are_ignored():
     predictions[3][20:] = 200
     scores = score_video(predictions, TRUTHS)
     assert scores[1].j == [1, 0, 1]
-    assert scores[7].j_and_f == 1
+    assert scores[7].j == scores[7].f == [1, 1]
 
 
 def test_baselines_need_the_truth_alone():
@@ -65,7 +62,7 @@ def test_baselines_need_the_truth_alone():
     assert np.array_equal(still[3], _labels(o1=(0, 0), o7=(12, 12), o9=(0, 0)))  # 9 came later
     scores = score_video(still, TRUTHS)
     assert scores[1].j == pytest.approx([1 / 3, 0, 1])  # at last hidden by 9
-    assert scores[7].j_and_f == 1
+    assert scores[7].j == scores[7].f == [1, 1]
     assert score_video(nothing(TRUTHS), TRUTHS)[1].j == [0, 1, 1]  # nothing to find: 1
 
 
@@ -82,12 +79,17 @@ def test_folders_in_one_process_or_several(tmp_path, processes):
     (tmp_path / "pred" / "b" / "00000.png").unlink()  # its mask is given
     scores = score_folders(tmp_path / "pred", tmp_path / "gt", ["b", "a"], processes)
     assert list(scores.videos) == ["b", "a"]
-    assert scores.j == scores.f == scores.j_and_f == 1
+    assert set(scores.total().values()) == {1.0}
+
+
+def test_a_process_that_is_killed_is_told():
+    with pytest.raises(UserError, match="a process that scored was killed"):
+        in_processes(os._exit, [1, 1], [1, 1], processes=2)
 
 
 def test_baselines_of_folders(tmp_path):
     _save(tmp_path / "gt" / "b", TRUTHS)
-    assert 0 < score_baseline("copy_first_mask", tmp_path / "gt", ["b"]).j_and_f < 1
+    assert 0 < score_baseline("copy_first_mask", tmp_path / "gt", ["b"]).total()["J&F-Mean"] < 1
     with pytest.raises(UserError, match="copy_first_mask"):
         score_baseline("copy_mask", tmp_path / "gt", ["b"])
 
@@ -112,7 +114,7 @@ def test_faults_name_the_file(tmp_path):
 def test_only_the_frames_of_the_truth_count(tmp_path):
     _save(tmp_path / "gt" / "v", TRUTHS, names=[0, 5, 10, 15])
     _save(tmp_path / "pred" / "v", [TRUTHS[i // 5] for i in range(20)])
-    assert score_folders(tmp_path / "pred", tmp_path / "gt", ["v"]).j_and_f == 1
+    assert score_folders(tmp_path / "pred", tmp_path / "gt", ["v"]).total()["J&F-Mean"] == 1
 
 
 def test_every_object_has_the_same_weight():
@@ -123,11 +125,37 @@ def test_every_object_has_the_same_weight():
         }
     )
     table = json.loads(json.dumps(scores.to_json()))
-    assert (table["J"], table["F"], table["J&F"]) == (0.5, 0.5, 0.5)
+    assert [table[name] for name in ("J-Mean", "F-Mean", "J&F-Mean")] == [0.5, 0.5, 0.5]
     assert table["num_objects"] == 3
-    assert table["videos"]["a"]["J"] == 0.75
-    assert table["videos"]["a"]["objects"]["1"] == {"J&F": 0.5, "J": 0.5, "F": 0.5, "frames": 2}
-    assert scores.j_and_f == 0.5
+    assert table["videos"]["a"]["J-Mean"] == scores.of_video("a")["J-Mean"] == 0.75
+    first = table["videos"]["a"]["objects"]["1"]
+    assert first["J&F-Mean"] == 0.5 and first["frames"]["J"] == [1.0, 0.0]
+
+
+def test_groups_have_the_same_weight_however_many_objects_they_have():
+    values = {
+        1: ObjectScore([1.0], [0.5]),
+        2: ObjectScore([0.0], [0.5]),
+        3: ObjectScore([0.1], [0]),
+    }
+    groups = {("a", 1): "seen", ("a", 2): "seen", ("a", 3): "unseen"}
+    total = Scores({"a": values}, groups=groups).total()
+    assert total == pytest.approx(
+        {
+            "J&F-Mean": (0.5 + 0.5 + 0.1 + 0) / 4,
+            "J-Mean": 0.3,
+            "J-seen-Mean": 0.5,
+            "J-unseen-Mean": 0.1,
+            "F-Mean": 0.25,
+            "F-seen-Mean": 0.5,
+            "F-unseen-Mean": 0,
+        }
+    )
+
+
+def test_what_json_does_not_know_is_null():
+    scores = Scores({"a": {1: ObjectScore([1.0] * 256, [1.0] * 256)}}, ("J-Decay",), eight_bit=True)
+    assert scores.to_json()["J-Decay"] is None
 
 
 def test_real_results_differ_from_the_toolkit_by_the_last_frame_only():

@@ -103,7 +103,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         "--compile",
         action="store_true",
         default=None,
-        help="CUDA graphs: faster on a fast GPU, with more memory",
+        help="CUDA graphs, with more memory; without CUDA torch.compile, which takes minutes first",
     )
     how.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
     how.add_argument(
@@ -116,6 +116,12 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument("--output", help="result folder (default: results/<dataset>/<run>)")
     how.add_argument(
         "--overwrite", action="store_true", default=None, help="do finished videos again"
+    )
+    how.add_argument(
+        "--score",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="score the masks where the ground truth is there (default: yes)",
     )
     parser.add_argument("overrides", nargs="*", metavar="section.field=value")
     args = parser.parse_intermixed_args(argv)

@@ -23,6 +23,7 @@ from tools import speed
 from tools.eval_options import parse
 from tools.find_checkpoint import find_checkpoint
 from tools.results import ResultFolder, VideoRecord
+from tools.scoring.after_eval import score_run
 from tools.video_worker import VideoWorker
 from utils import distributed
 from utils.checkpoint import load_weights
@@ -104,7 +105,11 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
     for rank_done, rank_failed in gathered:
         records |= rank_done
         failed |= rank_failed
-    return _report(videos, records, failed, folder, zip_top, device_name(device))
+    status = _report(videos, records, failed, folder, zip_top, device_name(device))
+    if args.score and args.input is None:
+        name, dataset = find_dataset(cfg.eval.dataset)
+        score_run(name, cfg.eval.split or dataset.splits[0], videos, folder.folder)
+    return status
 
 
 def _report(

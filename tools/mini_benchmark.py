@@ -25,7 +25,8 @@ try:
     from dataloaders.mask_files import read_mask
     from dataloaders.synthetic import write_benchmark
     from tools.cli import run
-    from tools.scoring import Scores, score_baseline, score_folders
+    from tools.scoring.baselines import score_baseline
+    from tools.scoring.folders import score_folders
     from utils.drawing import contact_sheet, overlay, write_png
     from utils.errors import UserError
     from utils.files import write_json
@@ -115,7 +116,7 @@ def evaluate(
     archive = tool(
         "eval", "--model", "mavos_nano", "--stage", "demo", "--dataset", "synthetic",
         *options, "--output", output, "--overwrite" if _is_stale(output, checkpoint) else None,
-        f"model.memory={memory}",
+        "--no-score", f"model.memory={memory}",
     )  # fmt: skip
     speed = json.loads((output / "speed.json").read_text())["total"]
     return speed["frames"] / max(speed["end_to_end_fps"], 1e-9), Path(archive)
@@ -144,19 +145,21 @@ def score(data: Path, masks: Path, split: str) -> dict:
         "_copy_first_mask": score_baseline("copy_first_mask", truths, videos),
         "_nothing": score_baseline("nothing", truths, videos),
     }
-    summary = {f"j_and_f{name}": s.j_and_f for name, s in scored.items()}
-    return summary | {"j": scored[""].j, "f": scored[""].f, "videos": _per_video(scored[""])}
+    summary = {f"j_and_f{name}": s.total()["J&F-Mean"] for name, s in scored.items()}
+    total = scored[""].total()
+    videos = {name: scored[""].of_video(name)["J&F-Mean"] for name in scored[""].videos}
+    return summary | {"j": total["J-Mean"], "f": total["F-Mean"], "videos": videos}
 
 
 def compare_policies(data: Path, checkpoint: Path, masks: Path) -> dict[str, float]:
     """J&F of each policy of long-term memory on the videos that are long, or where an object is
     long away. The weights are the same, trained with MCA: a policy might do better trained for."""
     truths, videos = data / "Annotations" / "480p", _videos(data, "memory")
-    scores = {"mca": score_folders(masks / "Annotations", truths, videos).j_and_f}
+    scores = {"mca": _j_and_f(masks, truths, videos)}
     for policy in POLICIES:
         output = masks.with_name(f"{masks.name}_{policy}")
         evaluate(data, checkpoint, output, "memory", policy)
-        scores[policy] = score_folders(output / "Annotations", truths, videos).j_and_f
+        scores[policy] = _j_and_f(output, truths, videos)
     return scores
 
 
@@ -246,8 +249,8 @@ def _videos(data: Path, split: str) -> list[str]:
     return list(read_list([data / "ImageSets" / "2017" / f"{split}.txt"]))
 
 
-def _per_video(scores: Scores) -> dict[str, float]:
-    return {name: v["J&F"] for name, v in scores.to_json()["videos"].items()}
+def _j_and_f(output: Path, truths: Path, videos: list[str]) -> float:
+    return score_folders(output / "Annotations", truths, videos).total()["J&F-Mean"]
 
 
 def _is_stale(output: Path, checkpoint: Path) -> bool:

@@ -4,6 +4,7 @@
 <folder>/finished/<video>.json             figures of each finished video
 <folder>/config.json                       what the masks were made with
 <folder>/speed.json                        the figures, in total and per video
+<folder>/scores.json                       J and F, where the ground truth is there
 <folder>/<name>.zip                        the submission
 """
 
@@ -72,7 +73,8 @@ class ResultFolder:
         if overwrite:
             for old in (self.annotations, self.folder / "finished"):
                 shutil.rmtree(old, ignore_errors=True)
-            self.archive.unlink(missing_ok=True)  # or an interrupted run would leave the old one
+            for old in (self.archive, self.folder / "scores.json"):
+                old.unlink(missing_ok=True)  # or an interrupted run would leave it
         elif path.is_file():
             changed = _changed(json.loads(path.read_text(encoding="utf-8")), settings)
             if changed:

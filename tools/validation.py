@@ -17,7 +17,7 @@ from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter
 from networks.tracking import segment_video
 from networks.wrappers import ObjectGroups
-from tools.scoring import score_video
+from tools.scoring.baselines import score_video
 from tools.train_step import Trainer
 from tools.video_worker import reader_for
 from utils.errors import UserError

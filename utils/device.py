@@ -133,8 +133,8 @@ def cores() -> int:
 
 
 def _gpu_has_bfloat16(device: torch.device) -> bool:
-    with torch.cuda.device(device):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # not torch.cuda.is_bf16_supported: that asks the current device, and makes it hold memory
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _cpu_has_bfloat16() -> bool:
@@ -162,9 +162,9 @@ def tune_cpu() -> None:
     """What makes a network faster on a CPU without changing what it computes; once per process."""
     keep_freed_memory()
     if route_products_to_onednn():
-        log.info("fp32 products: oneDNN, which is exact here")
+        log.info("PyTorch's own fp32 products: through oneDNN, which is exact here")
     else:
-        log.info("fp32 products: PyTorch's usual library, since oneDNN is not there or not exact")
+        log.info("PyTorch's own fp32 products: the usual way; oneDNN is not there or not exact")
 
 
 def route_products_to_onednn(tolerance: float = 1e-5) -> bool:

@@ -73,24 +73,40 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
     return boundary
 
 
-def statistics(values: Sequence[float]) -> Statistics:
+def statistics(values: Sequence[float], eight_bit: bool = False) -> Statistics:
     """Mean, recall and decay of the values of one object on its frames, in time order.
 
     Neighbouring quarters share a value, as in the toolkit. NaN (no value for a frame) is left out
-    of the means and counts as 0.5 or less for recall. The toolkit's decay is wrong from 256 values
-    on, where its 8-bit indices wrap; ours is not. Raises ValueError if there is no value.
+    of the means and counts as 0.5 or less for recall. Decay is right for any length; eight_bit asks
+    for the toolkit's own, whose 8-bit indices wrap from 256 values on: wrong, or NaN where a
+    quarter comes out empty. Raises ValueError if there is no value.
     """
     array = np.asarray(values, np.float64)
     if array.size == 0:
         raise ValueError("no values: an object without a scored frame has no statistics")
     # parity: the toolkit's small constant makes rounding go up at one half, not to even
     borders = np.round(np.linspace(1, array.size, 5) + 1e-10).astype(int) - 1
-    first, last = array[: borders[1] + 1], array[borders[3] :]
+    ends = borders + 1
+    if eight_bit:
+        borders, ends = borders % 256, (borders + 1) % 256
+    first, last = array[borders[0] : ends[1]], array[borders[3] : ends[4]]
     return Statistics(
         mean=float(np.nanmean(array)),
         recall=float((array > 0.5).mean()),
-        decay=float(np.nanmean(first) - np.nanmean(last)),
+        decay=float(np.nanmean(first) - np.nanmean(last)) if first.size and last.size else math.nan,
     )
+
+
+def variability(j: Sequence[float], f: Sequence[float]) -> float:
+    """V of LVOS: how much (J + F) / 2 of one object varies over its frames; 0 is steady.
+
+    The root of the mean squared deviation. Raises ValueError if there is no value.
+    """
+    quality = (np.asarray(j, np.float64) + np.asarray(f, np.float64)) / 2
+    if quality.size == 0:
+        raise ValueError("no values: an object without a scored frame does not vary")
+    # parity: the toolkit rounds the mean square to four decimals before the root
+    return math.sqrt(round(float(np.mean((quality - quality.mean()) ** 2)), 4))
 
 
 def _check(predicted: np.ndarray, truth: np.ndarray) -> None:

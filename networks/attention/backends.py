@@ -37,6 +37,7 @@ PLAIN = "tiles"  # works everywhere, and decides what is right
 # rounded in half precision, the scores in TF32; a cell too far to the side would be off by about 1.
 TOLERANCE, TOLERANCE_COARSE = 1e-3, 2e-2
 REPEATS = 10
+CLEARLY = 0.8  # of the time of plain PyTorch
 
 # What was found by trying belongs to the process and its devices, not to a network.
 _fastest: dict[tuple, str] = {}  # by kind of inputs
@@ -62,21 +63,29 @@ def choose(name: str, inputs: Inputs, size: tuple[int, int], window: int) -> Att
     """The function that computes local attention of ``inputs``; name: as in the config."""
     query, _, value, _ = inputs
     device, dtype = query.device, query.dtype
+    if name == "auto" and (device.type != "cuda" or torch.compiler.is_compiling()):
+        name = PLAIN
     if name != "auto":
-        return named(name, device, dtype).attend
-    if device.type != "cuda" or torch.compiler.is_compiling():
-        return BACKENDS[PLAIN].attend
+        backend = named(name, device, dtype)
+        _tell(device, dtype, name)
+        return backend.attend
     # what works, and what is tried, depends on the stream: CUDA graphs record on one of their own
     stream = sampler.on_default_stream(device)
     kind = (device, dtype, stream, query.shape, value.shape[-1], size, window)
     if kind not in _fastest and not torch.cuda.is_current_stream_capturing():
-        _fastest[kind] = fastest(inputs, size, window)
+        try:
+            _fastest[kind] = fastest(inputs, size, window)
+        except torch.OutOfMemoryError:  # trying takes more than doing
+            _fastest[kind] = PLAIN
     return BACKENDS[_fastest.get(kind, PLAIN)].attend
 
 
 @torch.no_grad()
 def fastest(inputs: Inputs, size: tuple[int, int], window: int) -> str:
-    """The name of the back end that takes the least time for ``inputs`` among those that agree."""
+    """The name of the back end that takes the least time for ``inputs`` among those that agree.
+
+    Plain PyTorch wins by default: masks should not depend on which was a hair faster today.
+    """
     device, dtype = place = (inputs[0].device, inputs[0].dtype)
     with torch.autocast(device.type, enabled=False):
         exact = BACKENDS[PLAIN].attend(*(x.float() for x in inputs), size, window)
@@ -88,16 +97,25 @@ def fastest(inputs: Inputs, size: tuple[int, int], window: int) -> str:
             try:
                 _check(backend.attend(*inputs, size, window), exact, dtype)
                 taken[name] = _milliseconds(backend.attend, inputs, size, window)
+            except torch.OutOfMemoryError:
+                raise
             except (RuntimeError, ImportError, OSError) as error:
                 _refused.add(candidate)
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 log.warning("local attention on %s in %s without %s: %s", *place, name, reason)
     best = min(taken, key=taken.get)
-    if place not in _told:
-        _told.add(place)
-        times = ", ".join(f"{name} {spent:.3f} ms" for name, spent in taken.items())
-        log.info("local attention on %s in %s: %s (%s)", *place, best, times)
+    if taken[best] > CLEARLY * taken[PLAIN]:
+        best = PLAIN
+    times = ", ".join(f"{name} {spent:.3f} ms" for name, spent in taken.items())
+    _tell(*place, f"{best} ({times})")
     return best
+
+
+def _tell(device: torch.device, dtype: torch.dtype, choice: str) -> None:
+    """Log a choice, once for each device and type."""
+    if not torch.compiler.is_compiling() and (device, dtype) not in _told:
+        _told.add((device, dtype))
+        log.info("local attention on %s in %s: %s", device, dtype, choice)
 
 
 def _check(out: Tensor, exact: Tensor, dtype: torch.dtype) -> None:

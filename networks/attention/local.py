@@ -39,7 +39,9 @@ class _LocalAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, query, key, value, bias, size, window, backend):
         inputs, kept = (query, key, value, bias), []
-        attend = backends.choose(backend, inputs, size, window)
+        # the way back needs the weights, which only the plain form keeps
+        name = backends.PLAIN if backend == "auto" else backend
+        attend = backends.choose(name, inputs, size, window)
         if attend is tiles.attend:
             out = attend(*inputs, size, window, keep=kept)
         else:

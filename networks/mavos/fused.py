@@ -5,6 +5,7 @@ K = C / 2 width of a key, V = 2 C width of a value. Both branches travel in one 
 (2, B, L, C) of float32, the visual one first; products are made in the precision of the weights.
 """
 
+import copy
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from networks.layers import to_map
 from networks.mavos.elstt import ELSTT, ELSTTBlock
 from networks.mavos.mca import EntryFusion, ModulatedAttention, ModulatedCrossAttention
 from networks.mavos.memory import Entry, Fuse
+from networks.mavos.propagation import GatedPropagation
 
 
 class FusedSeen(NamedTuple):
@@ -87,12 +89,13 @@ class FusedBlock(nn.Module):
         if not block.is_first:
             id_part = _linear(block.to_id_value.weight[:, :dim], None)
             self.read_id = _merge([block.to_id_gate, id_part], block.id_norm1)
-        self.long_term, self.short_term = block.long_term, block.short_term
+        self.window, self.backend = block.short_term.window, block.short_term.backend
+        self.long_mix, self.short_mix = _Mix(block.long_term), _Mix(block.short_term)
         relative = block.short_term.relative_emb_k
         self.bias = _linear(relative.weight.flatten(1), relative.bias)
 
         own = block.self_propagation
-        self.self_propagation = own
+        self.own_mix = _Mix(own)
         to_key, bias = own.linear_QK.weight, own.linear_QK.bias
         visual_key, id_key = _linear(to_key[:, :dim], bias), _linear(to_key[:, dim:], None)
         self.own = _merge([visual_key, own.linear_V1, own.linear_U1], block.norm2)
@@ -123,11 +126,10 @@ class FusedBlock(nn.Module):
 
         query = key * self.scale
         attended = global_attention(query, long_term.key, long_term.values)
-        self._finish(state, self.long_term, attended, gates, size)
-        short = self.short_term
+        _finish(state, self.long_mix, attended, gates, size)
         read = short_term.key, short_term.values, self.bias(key)
-        attended = local_attention(query, *read, size, short.window, short.backend)
-        self._finish(state, short, attended, gates, size)
+        attended = local_attention(query, *read, size, self.window, self.backend)
+        _finish(state, self.short_mix, attended, gates, size)
 
         visual, identity = _normalize(state, self.read.weight.dtype)
         key, value, gate = self.own(visual).split(self.split, dim=-1)
@@ -136,17 +138,34 @@ class FusedBlock(nn.Module):
         value = F.silu(torch.cat([value, id_value], dim=-1), inplace=True)
         attended = global_attention(key * self.scale, key, value)
         gates = [F.silu(gate), F.silu(id_gate)]
-        self._finish(state, self.self_propagation, attended, gates, size)
+        _finish(state, self.own_mix, attended, gates, size)
         return seen
 
-    @staticmethod
-    def _finish(state, propagation, attended, gates: list[Tensor], size) -> None:
-        """Gate, mix neighbours, project, and add to the state; a missing gate is open."""
-        for part, gate in zip(attended.chunk(2, dim=-1), gates, strict=False):
-            part *= gate
-        update = propagation.projection(propagation.dw_conv(attended, size))
-        for branch, part in zip(state, update.chunk(2, dim=-1), strict=True):
-            branch += part
+
+class _Mix(nn.Module):
+    """What is left of a gated propagation: neighbours are mixed, then projected."""
+
+    def __init__(self, propagation: GatedPropagation):
+        super().__init__()
+        self.dw_conv, self.projection = propagation.dw_conv, propagation.projection
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, L, 2 V) -> (B, L, 2 C)."""
+        return self.projection(self.dw_conv(x, size))
+
+
+def _finish(
+    state: Tensor, mix: _Mix, attended: Tensor, gates: list[Tensor], size: tuple[int, int]
+) -> None:
+    """Gate what was attended to, mix, and add to the state; overwrites ``attended`` and ``state``.
+
+    state (2, B, L, C); attended (B, L, 2 V); gates (B, L, V) of both branches, or of the visual one
+    alone: a missing gate is open.
+    """
+    for part, gate in zip(attended.chunk(2, dim=-1), gates, strict=False):
+        part *= gate
+    for branch, update in zip(state, mix(attended, size).chunk(2, dim=-1), strict=True):
+        branch += update
 
 
 def entry(seen: FusedSeen, id_part: Tensor) -> Entry:
@@ -172,7 +191,12 @@ class FusedCrossAttention(nn.Module):
 
     def __init__(self, mca: ModulatedCrossAttention):
         super().__init__()
-        self.attn = mca.attn
+        self.attn = copy.copy(mca.attn)  # less the layers that are merged below
+        self.attn._modules = {
+            name: layer
+            for name, layer in mca.attn._modules.items()
+            if name not in ("q", "k", "f_context")
+        }
         self.query = _merge([mca.attn.q], mca.norm_l)
         self.context = _merge([mca.attn.k, mca.attn.f_context], mca.norm_c)
         self.mlp = nn.Sequential(_merge([mca.mlp.fc1], mca.norm2), mca.mlp.act, mca.mlp.fc2)

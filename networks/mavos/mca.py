@@ -65,7 +65,8 @@ class ModulatedAttention(FocalContext):
         return self.attend(self.q(latents), self.k(context), self.f_context(context), size)
 
     def attend(self, query: Tensor, key: Tensor, focal: Tensor, size: tuple[int, int]) -> Tensor:
-        """query, key (B, L, C); focal (B, L, C + focal_levels + 1), see ``modulator``."""
+        """query, key (B, L, C); focal (B, L, C + focal_levels + 1), see ``modulator``. Returns
+        (B, L, C)."""
         batch, length, dim = query.shape
 
         def split_heads(x: Tensor) -> Tensor:
