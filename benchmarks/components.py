@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from networks import build_model, onednn
 from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter, hard_labels
+from utils.errors import UserError
 
 CLOCKS = {"wall": 0, "cpu": 1}  # place in what ``harness.timed`` returns
 GAP = 2  # frames between updates while measuring: every other frame shows one
@@ -245,6 +246,9 @@ def matrix_peak(
 def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     harness.check_counts(args, "objects", "frames", "threads")
+    most = harness.load_all([args.model])[args.model].model.max_objects
+    if args.objects > most:
+        raise UserError(f"--objects must be at most {most}, what {args.model} holds at once")
     harness.load_all([args.model])
     device = harness.set_up(args.device, args.threads, not args.no_routing)
     for name in args.dtype:

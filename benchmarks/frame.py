@@ -68,7 +68,7 @@ def measure(args: argparse.Namespace, device: torch.device) -> dict:
         "update_wall_ms": harness.mean_or_none(w for w, f in zip(wall, fused, strict=True) if f),
         "memory_state_mb": harness.state_bytes(tracking.memory) / harness.MB,
         "peak_rss_mb": peak_memory_bytes(torch.device("cpu")) / harness.MB,
-        "peak_device_mb": peak_memory_bytes(device) / harness.MB,
+        "peak_device_mb": peak_memory_bytes(device) / harness.MB if device.type == "cuda" else None,
     }
 
 
@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         "--same_process",
         action="store_true",
         help="rows of all combinations from one process: quicker, but peak resident memory is not "
-        "their own; one that fails becomes a row with its error",
+        "their own; one that fails on the way becomes a row with its error",
     )
     return parser
 

@@ -30,7 +30,7 @@ def for_inference(
     fold_batch_norms(model)
     _cast(model, dtype, getattr(model, "in_float32", ()))
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
-    if on_cpu and onednn.suits(dtype):
+    if on_cpu and run is call and onednn.suits(dtype):  # torch.compile chooses for itself
         onednn.adopt(model)
     model.run = run
     return model

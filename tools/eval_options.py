@@ -72,7 +72,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     model.add_argument(
         "--lt_gap",
         type=int,
-        help="frames between memory updates (default: the model's, 10)",
+        help="frames between memory updates (default: the model's, 10 for MAVOS)",
     )
     model.add_argument(
         "--st_skip", type=int, help="age of the short-term memory, in frames (default: 1)"
@@ -80,7 +80,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     model.add_argument(
         "--max_id_num",
         type=int,
-        help="identities per object group (default: the network's, 10)",
+        help="identities per object group (default: the network's, 10 as published)",
     )
     how = parser.add_argument_group("how")
     how.add_argument(
@@ -133,6 +133,9 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         raise UserError(f"--gpu_num must be at least 1, got {args.gpu_num}")
     if args.gpu_id < 0:
         raise UserError(f"--gpu_id must be 0 or more, got {args.gpu_id}")
+
+    if args.amp and args.dtype:
+        raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
 
     given = {option: getattr(args, option) for option in OPTIONS}
     overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]

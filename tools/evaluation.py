@@ -94,7 +94,10 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
     records = {v.name: record for v in videos if (record := folder.finished(v)) is not None}
     distributed.barrier()  # nobody starts before everybody has seen the same state
     if records:
-        log.info("%d finished videos are skipped; --overwrite does them again", len(records))
+        log.info(
+            "%d finished videos are skipped, with the speeds they had; --overwrite does them again",
+            len(records),
+        )
     # longest first: nobody waits in the end for a long video that was started last
     todo = sorted((v for v in videos if v.name not in records), key=lambda v: (-v.length, v.name))
     worker = VideoWorker(model, input_size, folder, device, cfg.data)
