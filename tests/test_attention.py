@@ -28,7 +28,7 @@ def make(size, window, batch=2, keys=3, values=5, **kwargs):
     ]
 
 
-TILES = [(1, 1), (2, 3), (4, 4), (3, 100), (100, 1), None]
+TILES = [(1, 1), (2, 3), (4, 4), (3, 30), (30, 1), None]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 7), (9, 4), (13, 3)])
@@ -40,7 +40,7 @@ def test_tiles_equal_dense(size, window, tile):
     torch.testing.assert_close(ours, dense_local_attention(*inputs, size, window))
 
 
-@pytest.mark.parametrize("tile", TILES)
+@pytest.mark.parametrize("tile", [(1, 2), (2, 3), (4, 4), (3, 5), (5, 1), None])
 def test_local_attention_gradients(tile, monkeypatch):
     monkeypatch.setattr(tiles, "tile_for", lambda size, device: tile or size)
     inputs = make((3, 4), 3, batch=2, dtype=torch.float64, requires_grad=True)
