@@ -1,4 +1,4 @@
-"""The two token/map conversions and the small layers that several blocks share."""
+"""Tokens as maps, as heads and back, and the small layers that several blocks share."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +15,16 @@ def to_tokens(x: Tensor) -> Tensor:
 def to_map(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Tokens (B, L, C) -> feature map (B, C, H, W), ``size`` = (H, W)."""
     return x.transpose(1, 2).unflatten(2, size)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Tokens (B, L, C) -> (B, heads, L, C / heads)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """The inverse of ``split_heads``."""
+    return x.transpose(1, 2).flatten(2)
 
 
 def upsample(x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:

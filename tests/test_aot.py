@@ -8,9 +8,10 @@ from torch import Tensor
 
 import configs
 from networks import build_model
-from networks.aot.attention import ShortTermAttention, join_heads, split_heads
+from networks.aot.attention import ShortTermAttention
 from networks.attention.tiles import outside
 from networks.inference import for_inference
+from networks.layers import join_heads, split_heads
 from networks.mavos.memory import POLICIES
 from networks.segmenter import hard_labels, one_hot
 from networks.wrappers import ObjectGroups

@@ -9,16 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from networks.attention import local_attention, multi_head_attention
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """Tokens (B, L, C) -> (B, h, L, c)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
-def join_heads(x: Tensor) -> Tensor:
-    """(B, h, L, c) -> tokens (B, L, C)."""
-    return x.transpose(1, 2).flatten(2)
+from networks.layers import join_heads, split_heads
 
 
 class LongTermAttention(nn.Module):

@@ -10,7 +10,7 @@ Shapes: B batch, L = H * W tokens, C channels of what is fused.
 from torch import Tensor, nn
 
 from networks.attention import multi_head_attention
-from networks.layers import to_tokens
+from networks.layers import join_heads, split_heads, to_tokens
 from networks.mavos.mca import FocalContext
 
 
@@ -30,8 +30,8 @@ class CrossAttention(nn.Module):
     def forward(self, latents: Tensor, context: Tensor, size: tuple[int, int]) -> Tensor:
         """latents, context: (B, L, C), normalised. Returns (B, L, C)."""
         projected = self.q(latents), self.k(context), self.v(context)
-        parts = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in projected)
-        return self.proj(multi_head_attention(*parts).transpose(1, 2).flatten(2))
+        parts = (split_heads(x, self.heads) for x in projected)
+        return self.proj(join_heads(multi_head_attention(*parts)))
 
 
 class FocalModulation(FocalContext):

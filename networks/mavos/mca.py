@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from networks.attention import multi_head_attention
-from networks.layers import to_map
+from networks.layers import join_heads, split_heads, to_map
 from networks.mavos.memory import Entry
 
 
@@ -67,16 +67,11 @@ class ModulatedAttention(FocalContext):
     def attend(self, query: Tensor, key: Tensor, focal: Tensor, size: tuple[int, int]) -> Tensor:
         """query, key (B, L, C); focal (B, L, C + focal_levels + 1), see ``modulator``. Returns
         (B, L, C)."""
-        batch, length, dim = query.shape
-
-        def split_heads(x: Tensor) -> Tensor:
-            return x.reshape(batch, -1, self.heads, dim // self.heads).transpose(1, 2)
-
         # parity: the map (B, C, H, W) is reinterpreted, not transposed, as L tokens of C channels;
         # it mixes cells and channels, and it is what the published weights were trained with.
-        value = self.modulator(focal, size).reshape(batch, length, dim)
-        out = multi_head_attention(*(split_heads(x) for x in (query, key, value)))
-        return self.proj(out.transpose(1, 2).flatten(2))
+        value = self.modulator(focal, size).reshape(query.shape)
+        parts = (split_heads(x, self.heads) for x in (query, key, value))
+        return self.proj(join_heads(multi_head_attention(*parts)))
 
 
 class ModulatedCrossAttention(nn.Module):

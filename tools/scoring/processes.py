@@ -1,7 +1,6 @@
 """Work on many videos, shared among processes."""
 
 import multiprocessing
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import TypeVar
 import cv2
 from tqdm import tqdm
 
+from utils.device import cores
 from utils.errors import UserError
 
 _FRAMES_OF_A_PROCESS = 1000  # fewer take less time than starting it, mostly importing PyTorch
@@ -20,11 +20,7 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 
 def worthwhile(sizes: Sequence[int]) -> int:
     """How many processes are worth starting for videos of these many frames."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return min(cores, 1 + sum(sizes) // _FRAMES_OF_A_PROCESS)
+    return min(cores(), 1 + sum(sizes) // _FRAMES_OF_A_PROCESS)
 
 
 def in_processes(
