@@ -55,20 +55,26 @@ def main(argv: list[str]) -> int:
             _dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
         return launch(args.gpu_num, "tools.eval", argv)
     setup_logging(distributed.rank())
-    device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
-    warn_of_emulation(_dtype(cfg.eval, device), device)
-    use_threads(cfg.eval.threads)
-    if device.type == "cpu":
-        tune_cpu()
-    elif device.type == "cuda":
-        torch.cuda.set_device(device)
-        allow_tf32(cfg.eval.dtype == "tf32")
+    device = prepare(cfg.eval, args.gpu_id + distributed.local_rank())
     distributed.init_distributed(device)
     log.info(run_header(device_name(device)))
     try:
         return evaluate(cfg, args, device)
     finally:
         distributed.leave()
+
+
+def prepare(cfg: EvalConfig, gpu: int = 0) -> torch.device:
+    """The device of a run, with the process set up for it; gpu: which, if the config is silent."""
+    device = pick_device(cfg.device, gpu)
+    warn_of_emulation(_dtype(cfg, device), device)
+    use_threads(cfg.threads)
+    if device.type == "cpu":
+        tune_cpu()
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)
+        allow_tf32(cfg.dtype == "tf32")
+    return device
 
 
 def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int:
@@ -85,7 +91,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
     log.info(
         "%s, %s, %d CPU threads, compile %s",
         device_name(device),
-        _precision(cfg.eval, device),
+        precision(cfg.eval, device),
         torch.get_num_threads(),
         "on" if cfg.eval.compile else "off",
     )
@@ -140,12 +146,18 @@ def _report(
     return 0
 
 
-def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
-    """The network ready to segment, and the size its frames must have."""
+def build(
+    cfg: Config, checkpoint: Path | None, device: torch.device
+) -> tuple[VideoSegmenter, InputSize]:
+    """The network ready to segment, and the size its frames must have.
+
+    checkpoint: None leaves its weights random.
+    """
     dtype = _dtype(cfg.eval, device)
     check_device(cfg.model, device, dtype)
     network = build_model(cfg.model)
-    load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
+    if checkpoint is not None:
+        load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
     run = build_runner(device) if cfg.eval.compile else call
     model = ObjectGroups(for_inference(network.to(device), dtype, run))
     scales, max_short_edge = (1.0,), None
@@ -158,7 +170,7 @@ def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSeg
     return model, InputSize(model.align_corners, scales, *limits)
 
 
-def _precision(cfg: EvalConfig, device: torch.device) -> str:
+def precision(cfg: EvalConfig, device: torch.device) -> str:
     """Name of the precision to compute in."""
     if cfg.amp:
         return "bf16" if half_precision(device) == torch.bfloat16 else "fp16"
@@ -167,7 +179,7 @@ def _precision(cfg: EvalConfig, device: torch.device) -> str:
 
 def _dtype(cfg: EvalConfig, device: torch.device) -> torch.dtype:
     """Type of the network's weights; raises UserError if the device cannot compute with it."""
-    return pick_dtype(_precision(cfg, device), device)
+    return pick_dtype(precision(cfg, device), device)
 
 
 def _videos(cfg: Config, args: argparse.Namespace) -> tuple[list[Video], str, str]:
@@ -203,7 +215,7 @@ def _settings(
         del settings["eval"][only_speed]
     del settings["model"]["local_attention"]
     del settings["eval"]["amp"]  # another name for one of the precisions
-    settings["eval"]["dtype"] = _precision(cfg.eval, device)
+    settings["eval"]["dtype"] = precision(cfg.eval, device)
     # the videos by where they are: names have aliases and defaults, folders may be relative
     for spelled_out in ("dataset", "split"):
         del settings["eval"][spelled_out]

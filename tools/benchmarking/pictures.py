@@ -1,0 +1,181 @@
+"""Pictures of what was measured, after Fig. 1 of the paper: speed on the left, memory beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.benchmarking.report import MB
+from utils.plots import line_color, new_figure, write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SCALE = {"FPS": 1, "ms": 1, "MB": MB}
+HOLDS = {  # each policy of the memory, for people who see the picture only
+    "mca": "two frames, one of them fused by MCA",
+    "reference": "the first annotated frame",
+    "previous": "the last stored frame ({stored})",
+    "reference_previous": "the first and the last stored frame ({stored})",
+    "last": "the last {frames} stored frames ({stored})",
+    "all": "all stored frames ({stored})",
+}
+LOG_FROM = 20  # times the least value is the greatest: then a logarithmic axis shows more
+_LEAST_DISTANCE = 0.055  # of the numbers beside the ends of curves, in heights of the panel
+
+
+@dataclass
+class Curve:
+    """Values against the length of the video or the number of objects."""
+
+    name: str
+    x: list[int] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+    ended: bool = False  # too early
+
+
+def draw(length: Sequence[dict], objects: Sequence[dict], folder: Path) -> list[Path]:
+    """Write benchmark.png and, if objects were counted, objects.png; returns their paths.
+
+    Raises NoMatplotlib, and OutputError if a file cannot be written.
+    """
+    length = [record for record in length if record["rows"]]
+    objects = [record for record in objects if len(record["rows"]) > 1]
+    figures = {}
+    if length:
+        figures[folder / "benchmark.png"] = _against_length(length)
+    if objects:
+        figures[folder / "objects.png"] = _against_objects(objects)
+    for path, figure in figures.items():
+        write_figure(path, figure)
+    return list(figures)
+
+
+def _against_length(records: Sequence[dict]) -> "Figure":
+    figure, speed, memory = _panels("length of the video", records)
+    for axes, key, unit in ((speed, "fps", "FPS"), (memory, "peak_bytes", "MB")):
+        curves = []
+        for record in records:
+            rows = [row for row in record["rows"] if row[key] is not None]
+            x, y = [row["frame"] for row in rows], [row[key] / SCALE[unit] for row in rows]
+            curves.append(Curve(_name(record, records), x, y, record["ended"] is not None))
+        _draw(axes, curves, unit)
+        axes.set_xlabel("length of the video, frames")
+    speed.set_ylabel("speed over the whole video, FPS")
+    _finish(figure, memory, records)
+    return figure
+
+
+def _against_objects(records: Sequence[dict]) -> "Figure":
+    figure, speed, memory = _panels("number of objects", records)
+    for axes, key, unit in ((speed, "ms_per_frame", "ms"), (memory, "peak_bytes", "MB")):
+        curves: dict[str, Curve] = {}
+        for record in records:
+            name, row = _name(record, records), record["rows"][-1]
+            curve = curves.setdefault(name, Curve(name))
+            curve.x.append(row["objects"])
+            curve.y.append(row[key] / SCALE[unit])
+        _draw(axes, list(curves.values()), unit, marker="o")
+        axes.set_xlabel("number of objects")
+    speed.set_ylabel("time per frame, ms")
+    _finish(figure, memory, records)
+    return figure
+
+
+def _panels(against: str, records: Sequence[dict]) -> tuple["Figure", "Axes", "Axes"]:
+    figure = new_figure(10, 5)
+    models = {record["run"]["model"] for record in records}
+    of = f" of {models.pop()}" if len(models) == 1 else ""
+    title = f"Speed and memory{of} against the {against}"
+    # the empty line makes room for the conditions, smaller and in grey
+    figure.suptitle(f"{title}\n", fontweight="bold")
+    figure.text(0.5, 0.925, _conditions(records), ha="center", fontsize="small", color="0.35")
+    return figure, *figure.subplots(1, 2)
+
+
+def _draw(axes: "Axes", curves: Sequence[Curve], unit: str, marker: str = "") -> None:
+    """Curves from zero up, each with its last value beside it; a cross where one ended early."""
+    values = [value for curve in curves for value in curve.y]
+    for i, curve in enumerate(curves):
+        color = line_color(i)
+        axes.plot(curve.x, curve.y, color=color, linewidth=2, marker=marker, label=curve.name)
+        if curve.ended:
+            axes.plot(curve.x[-1:], curve.y[-1:], "x", color=color, markersize=10, mew=2.5)
+    if values and max(values) > LOG_FROM * min(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+    else:
+        axes.set_ylim(0, 1.08 * max(values, default=1))
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    _write_ends(axes, curves, unit)
+
+
+def _write_ends(axes: "Axes", curves: Sequence[Curve], unit: str) -> None:
+    """The last value of each curve to the right of the panel, none over another."""
+    to_panel = axes.transData + axes.transAxes.inverted()
+    ends = [(to_panel.transform((c.x[-1], c.y[-1]))[1], i) for i, c in enumerate(curves) if c.x]
+    lowest = 0.0
+    for height, i in sorted(ends):
+        height = max(height, lowest)
+        value = curves[i].y[-1]
+        text = f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
+        where = {"transform": axes.transAxes, "va": "center"}
+        axes.text(1.01, height, text, color=line_color(i), fontweight="bold", **where)
+        lowest = height + _LEAST_DISTANCE
+
+
+def _finish(figure: "Figure", memory: "Axes", records: Sequence[dict]) -> None:
+    """The axis of the memory, what of it is not the video's, and the names of the curves."""
+    on_gpu = records[0]["machine"]["device"] not in ("cpu", "mps")
+    memory.set_ylabel("most memory held by tensors, MB" if on_gpu else "most memory held, MB")
+    if len({record["run"]["model"] for record in records}) == 1:
+        loaded = min(record["loaded_bytes"] for record in records) / SCALE["MB"]
+        memory.axhline(loaded, color="0.5", linestyle=":", linewidth=1.2)
+        what = "the network" if on_gpu else "libraries and network"
+        style = {"color": "0.4", "fontsize": "small", "va": "top"}
+        memory.annotate(
+            what,
+            (0.02, loaded),
+            (0, -4),
+            xycoords=memory.get_yaxis_transform(),
+            textcoords="offset points",
+            **style,
+        )
+    handles, names = memory.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", frameon=False, ncols=2)
+
+
+def _name(record: dict, records: Sequence[dict]) -> str:
+    """What distinguishes the curve of a record, in words."""
+    run, model = record["run"], record["config"]["model"]
+    gap = model["test_memory_gap"]
+    stored = f"1 in {gap}" if gap < run["frames"] else "annotated ones"
+    holds = HOLDS[run["policy"]].format(frames=model["memory_frames"], stored=stored)
+    memory = f"memory {run['policy']}: {holds}"
+    alone = len({other["run"]["model"] for other in records}) == 1
+    return memory if alone else f"{run['model']}, {memory}"
+
+
+def _conditions(records: Sequence[dict]) -> str:
+    """What the curves were measured with, in one line."""
+    sizes, networks = (
+        " or ".join(sorted({"x".join(map(str, reversed(record[key]))) for record in records}))
+        for key in ("frame_size", "network_size")
+    )
+    objects = {row["objects"] for record in records for row in record["rows"][-1:]}
+    machine = records[0]["machine"]
+    parts = [f"{sizes} frames ({networks} in the network)"]
+    if len(objects) == 1:
+        number = objects.pop()
+        parts.append(f"{number} object{'s' if number > 1 else ''}")
+    parts.append(" or ".join(sorted({record["precision"] for record in records})))
+    if machine["device"] == "cpu":
+        threads = machine["threads"]
+        parts.append(f"{machine['processor']}, {threads} thread{'s' if threads > 1 else ''}")
+    else:
+        parts.append(machine["device"])
+    return ", ".join(parts)
