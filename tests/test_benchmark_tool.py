@@ -82,6 +82,8 @@ def test_memory_is_constant_with_mca_and_grows_with_all(tmp_path, measured):
     assert second.startswith("mavos_nano, memory all") and second.endswith("growing")
     picture = read_image(tmp_path / "benchmark.png")
     assert picture.shape[1] >= 1000 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+    run(tmp_path, *SMALL, "--frames", 31, "--policy", "mca", "all", "--clock", "cpu")
+    assert len(measured) == 2 and (read_image(tmp_path / "benchmark.png") != picture).any()
 
 
 def test_what_is_there_is_not_measured_again(tmp_path, measured):
@@ -118,15 +120,17 @@ def test_objects_in_groups(tmp_path, measured):
 def test_a_real_video_is_played_again_without_its_mask(tmp_path, measured):
     make_video(tmp_path / "data", "clip", 5, ids=(7, 9))
     source = ("--input", tmp_path / "data/JPEGImages/clip")
-    source += ("--mask", tmp_path / "data/Annotations/clip/00000.png")
+    mask = tmp_path / "data/Annotations/clip/00000.png"
+    source += ("--mask", mask.rename(mask.with_name("00002.png")))
     ended = run(tmp_path, *NANO, *source, "--frames", 12, "--policy", "all", "--lt_gap", 50)
     assert ended.status == 0, ended.stderr
     (record,) = written(tmp_path)["length"]
-    last = record["rows"][-1]
-    assert (last["frame"], last["predicted"], last["objects"]) == (12, 11, 2)
     assert record["frame_size"] == list(eval_tool.SIZE)
+    first, second, *_, last = record["rows"]
+    assert (first["frame"], first["objects"], first["fps"]) == (2, 0, None)
+    assert (last["frame"], last["objects"], last["predicted"]) == (12, 2, 12 - 3)
     # another given mask would be one more reference in memory
-    assert last["state_bytes"] == record["rows"][0]["state_bytes"]
+    assert last["state_bytes"] == second["state_bytes"] > first["state_bytes"] == 0
 
 
 def test_without_matplotlib_figures_come_all_the_same(tmp_path, measured, monkeypatch):
@@ -159,7 +163,8 @@ def ending(tmp_path, monkeypatch):
     def end(how: str, rows: int = 1) -> None:
         row = {"frame": 2, "predicted": 1, "seconds": 1.0, "cpu_seconds": 1.0, "fps": 1.0}
         row |= dict.fromkeys(("state_bytes", "held_bytes", "peak_bytes"), 2**20) | {"objects": 1}
-        told = [{"precision": "fp32", "loaded_bytes": 1, "frame_size": [49, 65]}, *[row] * rows]
+        sizes = {"frame_size": [49, 65], "network_size": [49, 65]}
+        told = [{"precision": "fp32", "loaded_bytes": 1} | sizes, *[row] * rows]
         lines = "".join(f"print({json.dumps(json.dumps(one))}, flush=True)\n" for one in told)
         script = tmp_path / "script.py"
         script.write_text(f"import os, signal, sys\n{lines}{ENDS[how]}\n")

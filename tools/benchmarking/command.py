@@ -101,7 +101,7 @@ def _report(plan: Plan, records: Records) -> None:
             log.warning("%s: %s", report.label(record), record["ended"])
     log.info("wrote %s", records.path)
     try:
-        for path in pictures.draw(length, objects, plan.output):
+        for path in pictures.draw(length, objects, plan.output, pictures.CLOCKS[plan.clock]):
             log.info("wrote %s", path)
     except NoMatplotlib as error:
         log.warning("no pictures: %s", error)

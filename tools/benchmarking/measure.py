@@ -39,6 +39,7 @@ def measure(run: Run, tell: Callable[[dict], None]) -> None:
     warm_up = replace(run, frames=WARM_UP_FRAMES)
     for _ in segment_video(model, frames_of(warm_up, input_size, device, cfg.data), device):
         pass
+    model.memory = None
     reset_peak_memory(device)
     recorder = Recorder(model, device, run.marks, tell)
     frames = recorder.watch(frames_of(run, input_size, device, cfg.data))

@@ -10,7 +10,9 @@ from configs.models import MODELS
 from configs.schema import ModelConfig
 from dataloaders.eval_videos import single_video
 from tools.benchmarking.frames import discs
+from tools.benchmarking.pictures import CLOCKS
 from tools.benchmarking.runs import Run, choose_models, curve_marks, update_marks
+from utils.device import pick_device
 from utils.errors import UserError
 from utils.paths import RESULTS
 
@@ -37,6 +39,7 @@ class Plan:
     objects: list[Run]  # one for each curve and number of objects
     output: Path
     overwrite: bool
+    clock: str  # of ``CLOCKS``, for the pictures
 
 
 def parse(argv: list[str]) -> Plan:
@@ -55,9 +58,11 @@ def parse(argv: list[str]) -> Plan:
     models = choose_models(args.model, args.policy, [*named, *overrides])
     if any(run.config().eval.multiscale for run in models):
         raise UserError("eval.multiscale: only one scale can be measured; leave it out")
+    if args.clock == "cpu" and pick_device(models[0].config().eval.device).type != "cpu":
+        raise UserError("--clock cpu says nothing of a GPU; leave it out or add --device cpu")
     real = args.input is not None or args.mask is not None
     length, objects = (_real(models, args), []) if real else _made_up(models, args)
-    return Plan(length, objects, args.output, args.overwrite)
+    return Plan(length, objects, args.output, args.overwrite, args.clock)
 
 
 def _made_up(models: list[Run], args: argparse.Namespace) -> tuple[list[Run], list[Run]]:
@@ -143,6 +148,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=RESULTS / "benchmark",
         help="folder for benchmark.json and the pictures (default: results/benchmark)",
+    )
+    add(
+        "--clock",
+        choices=list(CLOCKS),
+        default="wall",
+        help="of the pictures: cpu is for a CPU that others use at the same time (default: wall)",
     )
     add("--overwrite", action="store_true", help="measure again what is there")
     return parser

@@ -1,7 +1,7 @@
 """Pictures of what was measured, after Fig. 1 of the paper: speed on the left, memory beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SCALE = {"FPS": 1, "ms": 1, "MB": MB}
 HOLDS = {  # each policy of the memory, for people who see the picture only
     "mca": "two frames, one of them fused by MCA",
     "reference": "the first annotated frame",
@@ -30,12 +29,41 @@ class Curve:
     """Values against the length of the video or the number of objects."""
 
     name: str
-    x: list[int] = field(default_factory=list)
-    y: list[float] = field(default_factory=list)
+    x: list[int]
+    y: list[float]
     ended: bool = False  # too early
 
 
-def draw(length: Sequence[dict], objects: Sequence[dict], folder: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Clock:
+    """What times are drawn, and how the axes call them."""
+
+    milliseconds: str  # per frame, of a row
+    frames: str  # of a row, and the seconds
+    seconds: str  # that they took
+    speed_label: str
+    time_label: str
+
+
+CLOCKS = {
+    "wall": Clock(
+        "ms_per_frame",
+        "predicted",
+        "seconds",
+        "speed over the whole video, FPS",
+        "time per frame, ms",
+    ),
+    "cpu": Clock(
+        "cpu_ms_per_frame",
+        "frame",
+        "cpu_seconds",
+        "speed over the whole video, frames per second of CPU time",
+        "CPU time per frame, ms",
+    ),
+}
+
+
+def draw(length: Sequence[dict], objects: Sequence[dict], folder: Path, clock: Clock) -> list[Path]:
     """Write benchmark.png and, if objects were counted, objects.png; returns their paths.
 
     Raises NoMatplotlib, and OutputError if a file cannot be written.
@@ -44,41 +72,48 @@ def draw(length: Sequence[dict], objects: Sequence[dict], folder: Path) -> list[
     objects = [record for record in objects if len(record["rows"]) > 1]
     figures = {}
     if length:
-        figures[folder / "benchmark.png"] = _against_length(length)
+        figures[folder / "benchmark.png"] = _against_length(length, clock)
     if objects:
-        figures[folder / "objects.png"] = _against_objects(objects)
+        figures[folder / "objects.png"] = _against_objects(objects, clock)
     for path, figure in figures.items():
         write_figure(path, figure)
     return list(figures)
 
 
-def _against_length(records: Sequence[dict]) -> "Figure":
+def _against_length(records: Sequence[dict], clock: Clock) -> "Figure":
     figure, speed, memory = _panels("length of the video", records)
-    for axes, key, unit in ((speed, "fps", "FPS"), (memory, "peak_bytes", "MB")):
-        curves = []
-        for record in records:
-            rows = [row for row in record["rows"] if row[key] is not None]
-            x, y = [row["frame"] for row in rows], [row[key] / SCALE[unit] for row in rows]
-            curves.append(Curve(_name(record, records), x, y, record["ended"] is not None))
-        _draw(axes, curves, unit)
+    speeds, peaks = [], []
+    for record in records:
+        rows = [row for row in record["rows"] if row[clock.seconds] > 0]  # there was an object
+        ended = record["ended"] is not None
+        name, frames = _name(record, records), [row["frame"] for row in rows]
+        fps = [row[clock.frames] / row[clock.seconds] for row in rows]
+        speeds.append(Curve(name, frames, fps, ended))
+        peaks.append(Curve(name, frames, [row["peak_bytes"] / MB for row in rows], ended))
+    _draw(speed, speeds, "FPS")
+    _draw(memory, peaks, "MB")
+    for axes in (speed, memory):
         axes.set_xlabel("length of the video, frames")
-    speed.set_ylabel("speed over the whole video, FPS")
+    speed.set_ylabel(clock.speed_label)
     _finish(figure, memory, records)
     return figure
 
 
-def _against_objects(records: Sequence[dict]) -> "Figure":
+def _against_objects(records: Sequence[dict], clock: Clock) -> "Figure":
     figure, speed, memory = _panels("number of objects", records)
-    for axes, key, unit in ((speed, "ms_per_frame", "ms"), (memory, "peak_bytes", "MB")):
-        curves: dict[str, Curve] = {}
-        for record in records:
-            name, row = _name(record, records), record["rows"][-1]
-            curve = curves.setdefault(name, Curve(name))
+    times: dict[str, Curve] = {}
+    peaks: dict[str, Curve] = {}
+    for record in records:
+        name, row = _name(record, records), record["rows"][-1]
+        for curves, value in ((times, row[clock.milliseconds]), (peaks, row["peak_bytes"] / MB)):
+            curve = curves.setdefault(name, Curve(name, [], []))
             curve.x.append(row["objects"])
-            curve.y.append(row[key] / SCALE[unit])
-        _draw(axes, list(curves.values()), unit, marker="o")
+            curve.y.append(value)
+    _draw(speed, list(times.values()), "ms", marker="o")
+    _draw(memory, list(peaks.values()), "MB", marker="o")
+    for axes in (speed, memory):
         axes.set_xlabel("number of objects")
-    speed.set_ylabel("time per frame, ms")
+    speed.set_ylabel(clock.time_label)
     _finish(figure, memory, records)
     return figure
 
@@ -133,7 +168,7 @@ def _finish(figure: "Figure", memory: "Axes", records: Sequence[dict]) -> None:
     on_gpu = records[0]["machine"]["device"] not in ("cpu", "mps")
     memory.set_ylabel("most memory held by tensors, MB" if on_gpu else "most memory held, MB")
     if len({record["run"]["model"] for record in records}) == 1:
-        loaded = min(record["loaded_bytes"] for record in records) / SCALE["MB"]
+        loaded = min(record["loaded_bytes"] for record in records) / MB
         memory.axhline(loaded, color="0.5", linestyle=":", linewidth=1.2)
         what = "the network" if on_gpu else "libraries and network"
         style = {"color": "0.4", "fontsize": "small", "va": "top"}

@@ -24,7 +24,6 @@ class Watched:
         self.encode, self.segment = model.encode, model.segment
 
     def start(self, feats: Any, mask: Tensor) -> Any:
-        self.memory = None  # of an earlier video
         self.memory = self._model.start(feats, mask)
         return self.memory
 
