@@ -21,7 +21,7 @@ from networks.graphs import build_runner
 from networks.inference import for_inference
 from networks.segmenter import call
 from networks.wrappers import ObjectGroups
-from tools.benchmarking.measure import state_bytes
+from tools.benchmarking.recorder import state_bytes
 from utils.device import machine, peak_memory_bytes, pick_device, reset_peak_memory
 from utils.errors import UserError
 
