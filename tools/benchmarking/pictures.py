@@ -152,15 +152,21 @@ def _draw(axes: "Axes", curves: Sequence[Curve], unit: str, marker: str = "") ->
 def _write_ends(axes: "Axes", curves: Sequence[Curve], unit: str) -> None:
     """The last value of each curve to the right of the panel, none over another."""
     to_panel = axes.transData + axes.transAxes.inverted()
-    ends = [(to_panel.transform((c.x[-1], c.y[-1]))[1], i) for i, c in enumerate(curves) if c.x]
-    lowest = 0.0
-    for height, i in sorted(ends):
-        height = max(height, lowest)
-        value = curves[i].y[-1]
+    ends = {i: (c.x[-1], c.y[-1]) for i, c in enumerate(curves) if c.x}
+    heights = {i: to_panel.transform(end)[1] for i, end in ends.items()}
+    upwards = sorted(heights, key=heights.get)
+    lowest, highest = 0.0, 1.0
+    for i in upwards:
+        heights[i] = max(heights[i], lowest)
+        lowest = heights[i] + _LEAST_DISTANCE
+    for i in reversed(upwards):  # so that many are not pushed out at the top
+        heights[i] = min(heights[i], highest)
+        highest = heights[i] - _LEAST_DISTANCE
+    for i, height in heights.items():
+        value = ends[i][1]
         text = f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
         where = {"transform": axes.transAxes, "va": "center"}
         axes.text(1.01, height, text, color=line_color(i), fontweight="bold", **where)
-        lowest = height + _LEAST_DISTANCE
 
 
 def _finish(figure: "Figure", memory: "Axes", records: Sequence[dict]) -> None:

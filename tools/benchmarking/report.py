@@ -16,7 +16,15 @@ LENGTH_HEADER = (
     "held MB",
     "memory of the video MB",
 )
-OBJECTS_HEADER = ("objects", "number", "ms per frame", "FPS", "peak MB", "memory of the video MB")
+OBJECTS_HEADER = (
+    "number of objects",
+    "number",
+    "FPS",
+    "ms per frame",
+    "CPU ms",
+    "peak MB",
+    "memory of the video MB",
+)
 
 
 def label(record: dict) -> str:
@@ -39,8 +47,8 @@ def objects_table(records: Sequence[dict]) -> str:
     for record in (r for r in records if len(r["rows"]) > 1):
         last = record["rows"][-1]
         ms = last["ms_per_frame"]
-        times = f"{ms:.1f}", f"{1e3 / ms:.2f}"
-        memory = f"{last['peak_bytes'] / MB:.0f}", f"{last['state_bytes'] / MB:.1f}"
+        times = f"{1e3 / ms:.2f}", f"{ms:.1f}", f"{last['cpu_ms_per_frame']:.1f}"
+        memory = f"{last['peak_bytes'] / MB:.0f}", f"{last['state_bytes'] / MB:.3g}"
         lines.append((label(record), str(last["objects"]), *times, *memory))
     return _aligned([OBJECTS_HEADER, *lines])
 
@@ -71,7 +79,7 @@ def _length_line(record: dict) -> tuple[str, ...]:
     rows = record["rows"]
     (first_fps, first_ms), (last_fps, last_ms) = first_and_last_tenth(rows)
     middle, spread = held_range(rows)
-    state = f"{rows[-1]['state_bytes'] / MB:.1f}, {'growing' if grows(rows) else 'constant'}"
+    state = f"{rows[-1]['state_bytes'] / MB:.3g}, {'growing' if grows(rows) else 'constant'}"
     return (
         label(record),
         str(rows[-1]["frame"]),
