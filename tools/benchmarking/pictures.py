@@ -57,7 +57,7 @@ CLOCKS = {
         "cpu_ms_per_frame",
         "frame",
         "cpu_seconds",
-        "speed over the whole video, frames per second of CPU time",
+        "frames per second of CPU time, whole video",
         "CPU time per frame, ms",
     ),
 }
