@@ -53,8 +53,8 @@ def find_start(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRETRAIN
         [trained / _run_folder(cfg, stage) / "ema_ckpt"],
         pretrained,
         [f"{cfg.model.title}_{stage}.pth"],
-        f"train stage {stage} first, download its weights (python tools/download.py --list), or name "
-        "a file with --pretrained_path",
+        f"train stage {stage} first, download its weights (python tools/download.py --list), "
+        "or name a file with --pretrained_path",
     )
 
 

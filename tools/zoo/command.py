@@ -34,7 +34,7 @@ def _obtain_all(entries: list[Entry], folder: Path, overwrite: bool) -> dict[Ent
     failed, lost_hosts = {}, {}
     for entry in entries:
         try:
-            if entry.host in lost_hosts and not (folder / entry.file).is_file():
+            if entry.host in lost_hosts and (overwrite or not (folder / entry.file).is_file()):
                 raise lost_hosts[entry.host]
             digest = obtain(entry, folder, overwrite)
             print(f"{digest}  {folder / entry.file}", flush=True)
@@ -54,20 +54,24 @@ def _report(failed: dict[Entry, UserError], folder: Path, asked: int) -> str:
         if isinstance(error, NotFetched):
             absent.setdefault((error.problem, error.remedy), []).append(entry)
     lines = [str(error) for error in failed.values() if not isinstance(error, NotFetched)]
-    nothing_came = not lines and not any(leftovers(entry, folder) for entry in failed)
     for (problem, remedy), entries in absent.items():
         lines.append(f"{problem}; {remedy}. Or open in a browser and save as")
-        for entry in entries:
-            kept = _size(leftovers(entry, folder))
-            kept = f" ({size_text(kept)} of it are here)" if kept else ""
-            lines.append(f"  {entry.link} -> {folder / entry.file}{kept}")
+        lines += [
+            f"  {entry.link} -> {folder / entry.file}{_kept(entry, folder)}" for entry in entries
+        ]
     if absent:
         lines.append("The same command checks files that you saved yourself.")
     there = asked - len(failed)
-    lines.append(
-        f"{there} of {asked} files are in {folder}" if there else "Nothing was downloaded."
-    )
+    if there or any(leftovers(entry, folder) for entry in failed):
+        lines.append(f"{there} of {asked} are whole and checked in {folder}.")
+    else:
+        lines.append("Nothing was downloaded.")
     return "\n".join(lines)
+
+
+def _kept(entry: Entry, folder: Path) -> str:
+    size = _size(leftovers(entry, folder))
+    return f" ({size_text(size)} of it are kept)" if size else ""
 
 
 def _table(entries: list[Entry], folder: Path) -> str:
@@ -104,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="NAME",
         help="of a file, a model (r50_mavos: its networks), "
-        f"a group ({', '.join(GROUPS)}, all), or a pattern ('*_lvos'; 'mavos_*' are those of the model mavos, as mavos is the group)",
+        f"a group ({', '.join(GROUPS)}, all), or a pattern ('*_lvos'; 'mavos_*' are those of the "
+        "model mavos, as mavos is the group)",
     )
     add("--list", action="store_true", help=f"only show them (of {len(ZOO)}) and what is here")
     add("--output", type=Path, default=PRETRAINED, help="folder (default: pretrain_models)")

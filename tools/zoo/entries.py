@@ -32,7 +32,7 @@ class Entry:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.link).hostname
+        return urlsplit(self.link).netloc
 
     @property
     def hash_prefix(self) -> str:

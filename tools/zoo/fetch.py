@@ -109,7 +109,7 @@ def fetch_drive(drive_id: str, target: Path, tick: Tick) -> None:
         raise _refused(str(error)) from error
     except gdown.exceptions.DownloadError as error:
         raise NotFetched(
-            " ".join(str(error).split()),
+            f"gdown: {str(error).splitlines()[0].rstrip(' .:')}",
             "give the same command again to go on, with --overwrite to begin anew",
         ) from error
 

@@ -48,6 +48,7 @@ def obtain(entry: Entry, folder: Path, overwrite: bool = False) -> str:
     _note(path).unlink(missing_ok=True)  # first, so that no file stands beside another's hash
     os.replace(unchecked, path)
     _write_note(path, digest)
+    shutil.copymode(_note(path), path)  # gdown makes files that only their owner may read
     log.info("%s: %s, %s", entry.name, size_text(path.stat().st_size), path)
     return digest
 
@@ -106,11 +107,13 @@ def _check(entry: Entry, path: Path) -> str:
     """
     with open(path, "rb") as file:
         if file.read(256).lstrip().lower().startswith(WEB_PAGE):
-            raise NotFetched(f"{path} is a web page, not weights", "it is removed; try again later")
+            raise NotFetched(
+                f"{entry.file} is a web page, not weights", "it is removed; try again later"
+            )
     digest = sha256(path)
     if not digest.startswith(entry.hash_prefix):
         raise NotFetched(
-            f"{path} is damaged: its SHA-256 must begin with {entry.hash_prefix}, it is {digest}",
+            f"{entry.file} is damaged: its SHA-256, {digest}, must begin with {entry.hash_prefix}",
             "it is removed; give the same command again",
         )
     model_config = configs.load(entry.model).model
@@ -124,6 +127,7 @@ def _check(entry: Entry, path: Path) -> str:
 
 
 def sha256(path: Path) -> str:
+    """The hash of a file, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
