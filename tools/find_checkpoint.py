@@ -8,9 +8,8 @@ from utils.errors import UserError
 from utils.paths import PRETRAINED, TRAINED
 
 DOWNLOAD_HINT = (
-    "name a file with --ckpt_path, or download one: the model zoo in the README of "
-    "github.com/Amshaker/MAVOS has those of mavos, r50_mavos and swinb_mavos, that of "
-    "github.com/yoxu515/aot-benchmark those of AOT and DeAOT"
+    "name a file with --ckpt_path, or download a published one: `python tools/download.py --list` "
+    "shows their names, docs/MODEL_ZOO.md what each is for"
 )
 
 
@@ -54,7 +53,8 @@ def find_start(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRETRAIN
         [trained / _run_folder(cfg, stage) / "ema_ckpt"],
         pretrained,
         [f"{cfg.model.title}_{stage}.pth"],
-        f"train stage {stage} first, download its weights, or name a file with --pretrained_path",
+        f"train stage {stage} first, download its weights (python tools/download.py --list), "
+        "or name a file with --pretrained_path",
     )
 
 
