@@ -55,6 +55,8 @@ def test_every_published_file_is_listed_once():
 def test_evaluation_finds_the_weights_of_a_benchmark(folder, model, dataset):
     assert found(folder, "--model", model, "--dataset", dataset) == f"{model}_{dataset}.pth"
     assert found(folder, "--model", model, *OWN_VIDEO) == f"{model}_davis2017.pth"
+    for other in ("davis2016", "youtubevos2019", "mose", "generic"):
+        assert found(folder, "--model", model, "--dataset", other) == f"{model}_davis2017.pth"
 
 
 @pytest.mark.parametrize("group", ["aot", "deaot"])

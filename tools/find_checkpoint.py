@@ -17,7 +17,8 @@ def find_checkpoint(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRE
     """Path of the weights that ``cfg`` asks for.
 
     Training leaves ``<trained>/<exp>_<MODEL>/<STAGE>/{ema_ckpt,ckpt}/save_step_<N>.pth``; downloads
-    are ``<pretrained>/<MODEL>_<STAGE>.pth`` or ``<pretrained>/<model>_<dataset>.pth``, in any case.
+    are ``<pretrained>/<MODEL>_<STAGE>.pth`` or ``<pretrained>/<model>_<dataset>.pth``, in any case;
+    that for DAVIS 2017 serves all datasets of its stage.
     Raises UserError that lists where it looked.
     """
     wanted = cfg.eval
@@ -35,7 +36,7 @@ def find_checkpoint(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRE
         wanted.checkpoint_step,
         [trained / _run_folder(cfg, cfg.stage) / kind for kind in kinds],
         pretrained,
-        [f"{cfg.model.title}_{cfg.stage}.pth", f"{cfg.name}_{wanted.dataset}.pth"],
+        _downloaded_names(cfg),
         DOWNLOAD_HINT,
     )
 
@@ -69,6 +70,13 @@ def saved_steps(folder: Path) -> dict[int, Path]:
         return {}
     matches = ((re.fullmatch(r"save_step_(\d+)\.pth", p.name), p) for p in folder.iterdir())
     return dict(sorted((int(match[1]), path) for match, path in matches if match))
+
+
+def _downloaded_names(cfg: Config) -> list[str]:
+    names = [f"{cfg.model.title}_{cfg.stage}.pth", f"{cfg.name}_{cfg.eval.dataset}.pth"]
+    if cfg.stage == "pre_ytb_dav":  # what MAVOS's zoo calls its file for DAVIS
+        names.append(f"{cfg.name}_davis2017.pth")
+    return list(dict.fromkeys(names))
 
 
 def _run_folder(cfg: Config, stage: str) -> Path:
