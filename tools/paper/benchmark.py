@@ -17,12 +17,12 @@ def make_job(table: Table, row: Row, setup: Setup, data: Data) -> Job:
     arguments = ["--model", row.model, "--policy", policy, "--frames", str(FRAMES)]
     return Job(
         row,
-        policy,
-        "benchmark",
-        ("benchmark.json",),
-        (*arguments, "--output", str(folder), *row.overrides, *setup.options),
-        ("--device", setup.device) if setup.device else (),
-        folder,
+        policy=policy,
+        tool="benchmark",
+        results=("benchmark.json",),
+        arguments=(*arguments, "--output", str(folder), *row.overrides, *setup.options),
+        machine=("--device", setup.device) if setup.device else (),
+        folder=folder,
     )
 
 

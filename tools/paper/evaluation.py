@@ -66,16 +66,16 @@ def make_job(table: Table, row: Row, setup: Setup, data: Data) -> Job:
         missing.append(Missing("data", f"{table.dataset}, split {split}", _DATA_REMEDY, fault))
     return Job(
         row,
-        cfg.model.memory,
-        "eval",
-        ("scores.json", "speed.json"),
-        (*decided, *setup.options),
-        tuple(machine),
-        folder,
-        checkpoint,
-        _in_words(row, cfg, checkpoint),
-        videos,
-        tuple(missing),
+        policy=cfg.model.memory,
+        tool="eval",
+        results=("scores.json", "speed.json"),
+        arguments=(*decided, *setup.options),
+        machine=tuple(machine),
+        folder=folder,
+        checkpoint=checkpoint,
+        weights=_in_words(row, cfg, checkpoint),
+        videos=videos,
+        missing=tuple(missing),
     )
 
 
@@ -99,6 +99,16 @@ def measured(job: Job) -> Measured | None:
     return Measured(values, speed["device"], total["videos"], caveat)
 
 
+def train_commands(row: Row, stage: str) -> list[str]:
+    """What makes the weights of a row that was not released: from stage ``pre`` on, in order."""
+    commands: list[str] = []
+    while stage in STAGES and stage != "pre":
+        options = ["--model", row.model, "--stage", stage, "--exp_name", row.experiment]
+        commands.insert(0, " ".join(["bash train.sh", *options, *row.overrides]))
+        stage = STAGES[stage].train.start
+    return commands
+
+
 def _fault(dataset: str, videos: list[Video]) -> str:
     faults = [f"{video.name}: {video.error}" for video in videos if video.error]
     if faults:
@@ -108,16 +118,6 @@ def _fault(dataset: str, videos: list[Video]) -> str:
     if lacking is not None:
         return f"no ground truth of {lacking} beside the masks given, so nothing can be scored"
     return ""
-
-
-def train_commands(row: Row, stage: str) -> list[str]:
-    """What makes the weights of a row that was not released: from stage ``pre`` on, in order."""
-    commands: list[str] = []
-    while stage in STAGES and stage != "pre":
-        options = ["--model", row.model, "--stage", stage, "--exp_name", row.experiment]
-        commands.insert(0, " ".join(["bash train.sh", *options, *row.overrides]))
-        stage = STAGES[stage].train.start
-    return commands
 
 
 def _checkpoint(row: Row, cfg: Config, setup: Setup) -> tuple[Path, list[Missing]]:

@@ -58,7 +58,7 @@ def warnings(table: Table, lines: Sequence[Line], options: Sequence[str]) -> Ite
     yield from dict.fromkeys(one.caveat for one in measured if one.caveat)
 
 
-def met_claims(table: Table, lines: list[Line]) -> Iterator[tuple[Claim, float | None]]:
+def met_claims(table: Table, lines: Sequence[Line]) -> Iterator[tuple[Claim, float | None]]:
     """The claims of a table with our value; None where a row of it is not measured."""
     by_label = {line.row.label: line for line in lines}
     for claim in table.claims:

@@ -1,13 +1,13 @@
 """A table as Markdown and CSV: ours beside the paper's, and the difference."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools.paper import figure
 from tools.paper.jobs import Job, Setup
 from tools.paper.lines import Line, make_lines, met_claims, warnings
-from tools.paper.schema import METRICS, Table
+from tools.paper.schema import METRICS, Claim, Table
 from utils.files import atomic_path
 
 UNKNOWN, ABSENT = "—", "·"
@@ -77,7 +77,7 @@ def markdown(table: Table, lines: Sequence[Line], options: Sequence[str] = ()) -
     notes: list[str] = []
     text += [_table_row(_cells(table, line, notes)) for line in lines]
     text += ["", *(f"[{number}] {note}\n" for number, note in enumerate(notes, start=1))]
-    text += [_claim(table, *pair) for pair in met_claims(table, list(lines))]
+    text += [_claim(*pair) for pair in met_claims(table, lines)]
     return "\n".join(text).rstrip() + "\n"
 
 
@@ -135,7 +135,7 @@ def _cells(table: Table, line: Line, notes: list[str]) -> list[str]:
     return [label, policy, *(cell(line, metric) for metric in table.metrics), weights, run]
 
 
-def _claim(table: Table, claim, ours: float | None) -> str:
+def _claim(claim: Claim, ours: float | None) -> str:
     unit = "times" if claim.kind == "times" else "% less"
     told = ABSENT if ours is None else f"{ours:.1f}"
     what = METRICS[claim.metric].title
@@ -145,5 +145,5 @@ def _claim(table: Table, claim, ours: float | None) -> str:
     )
 
 
-def _table_row(cells) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _table_row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"
