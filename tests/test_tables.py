@@ -87,6 +87,11 @@ def test_rows_load_and_their_weights_are_those_that_are_looked_for(table, row, t
     assert find_checkpoint(cfg, tmp_path / "none", tmp_path).name == row.checkpoint
 
 
+def test_released_weights_can_be_downloaded():
+    zoo = pytest.importorskip("tools.zoo.entries").ZOO
+    assert {Path(row.checkpoint).stem for _, row in RUNNABLE if row.checkpoint} <= zoo.keys()
+
+
 def test_the_same_evaluation_has_one_folder_and_no_other_has_it(tmp_path):
     commands: dict[Path, set[str]] = {}
     for table in TABLES.values():
@@ -125,7 +130,7 @@ def test_list_on_a_bare_machine_names_every_missing_file_and_the_remedy(bare, tm
     for _, row in RUNNABLE:
         if row.checkpoint:
             assert f"weights {tmp_path / 'weights' / row.checkpoint}" in ended.stdout
-            assert f"python tools/download.py {Path(row.checkpoint).stem}\n" in ended.stdout
+            assert f"python tools/download.py {Path(row.checkpoint).stem} --output" in ended.stdout
         elif row.experiment:
             assert "/ema_ckpt/save_step_100000.pth" in ended.stdout
             assert f"--exp_name {row.experiment}" in ended.stdout

@@ -1,6 +1,7 @@
 """Rows that ``tools/eval.py`` measures: scores on a dataset, speed, memory."""
 
 import json
+import shlex
 from pathlib import Path
 
 import configs
@@ -15,6 +16,7 @@ from tools.paper.schema import Row, Table
 from tools.scoring.after_eval import without_truth
 from tools.scoring.protocols import find_protocol
 from utils.errors import UserError
+from utils.paths import PRETRAINED
 
 _SCORES = {"J&F": "J&F-Mean", "J": "J-Mean", "F": "F-Mean", "V": "V-Mean"}
 _NO_GROUPS = (
@@ -124,7 +126,8 @@ def _checkpoint(row: Row, cfg: Config, setup: Setup) -> tuple[Path, list[Missing
     """The file of a row's weights, and what is to be done if it is not there."""
     if not row.experiment:
         path = setup.pretrained / row.checkpoint
-        remedies = (f"python tools/download.py {path.stem}",)
+        elsewhere = [] if setup.pretrained == PRETRAINED else ["--output", str(setup.pretrained)]
+        remedies = (shlex.join(["python", "tools/download.py", path.stem, *elsewhere]),)
         return path, [] if path.is_file() else [Missing("weights", shown(path), remedies)]
     folder = run_folder(cfg, setup.trained) / "ema_ckpt"
     steps = saved_steps(folder)
