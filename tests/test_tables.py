@@ -213,6 +213,33 @@ def test_claims_are_ratios_of_two_measured_rows():
     assert [ours for _, ours in met_claims(table, [fast, unknown])] == [None, None]
 
 
+def test_the_figure_has_speed_memory_and_their_ratios(bare, tmp_path, monkeypatch):
+    rows = {"r50_mavos": (40.0, 1, None), "r50_deaotl": (5.0, 4, None), "mavos": (50.0, 1, "full")}
+
+    def measure(tool: str, arguments: list[str]) -> str:
+        options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+        if options["--model"] not in rows:
+            raise RowFailed("no such machine")
+        fps, gigabytes, ended = rows[options["--model"]]
+        figures = [{"fps": 1.0, "peak_bytes": 1}, {"fps": fps, "peak_bytes": gigabytes * 2**30}]
+        machine = {"device": "cpu", "processor": "abacus"}
+        record = {"machine": machine, "rows": figures, "ended": ended}
+        folder = Path(options["--output"])
+        (folder / "benchmark.json").write_text(json.dumps({"length": [record]}))
+        return ""
+
+    monkeypatch.setattr(running, "run_tool", measure)
+    ended = run("--run", "fig1", *bare, "--", "--frames", "100", main=command.main)
+    assert ended.status == 2 and "3 rows failed" in ended.stderr
+    assert str(tmp_path / "out" / "fig1.png") in ended.stdout
+    text = (tmp_path / "out" / "fig1.md").read_text(encoding="utf-8")
+    assert "| R50-MAVOS | mca | 40.0 / — | 1.00 / — | random | abacus, 20" in text
+    assert "FPS of R50-MAVOS against R50-DeAOT-L: 8.0 / 7.6 times" in text
+    assert "memory, GiB of R50-MAVOS against R50-DeAOT-L: 75.0 / 87 % less" in text
+    assert "| MAVOS | mca | · / — | · / — | random | failed: what is in " in text  # it gave up
+    assert "Measured with options of our own: --frames 100" in text
+
+
 # One table for real, in processes of their own, as a user runs it.
 
 
