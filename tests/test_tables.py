@@ -350,7 +350,7 @@ def test_weights_that_changed_are_told_until_overwrite(again, tmp_path):
     assert run_table(GOOD, moved).failures == {}
     (tmp_path / "weights" / "nano.pth").write_bytes(b"other")
     failures = run_table(GOOD, moved).failures
-    assert "other weights of the same name; --overwrite replaces them" in failures["nano"]
+    assert "other weights; --overwrite replaces them" in failures["nano"]
     failures = run_table(GOOD, replace(moved, overwrite=True)).failures
     assert failures["nano"].startswith("started eval ") and "--overwrite" in failures["nano"]
     # that run was not finished: the next one goes on with it, and replaces nothing

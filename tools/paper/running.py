@@ -66,10 +66,7 @@ def run_table(table: Table, setup: Setup, data: Data | None = None) -> Ran:
 def run_job(job: Job, overwrite: bool = False) -> None:
     """Run the tool of one row and note that its results are there. Raises RowFailed."""
     if not job.same_weights() and not overwrite:
-        raise RowFailed(
-            f"{job.folder} holds results of other weights of the same name; --overwrite replaces "
-            "them"
-        )
+        raise RowFailed(f"{job.folder} holds results of other weights; --overwrite replaces them")
     replaces = overwrite and job.conflicts()
     if replaces or not job.conflicts():
         job.note()
@@ -106,6 +103,8 @@ def run_tool(tool: str, arguments: Sequence[str]) -> str:
         process.stderr.close()
     if status in (130, 143):
         raise KeyboardInterrupt
+    if status < 0:
+        raise RowFailed(f"tools/{tool}.py was ended by signal {-status}; 9 is often lack of memory")
     if status:
         _, found, error = messages.rpartition("error: ")
         said = " ".join(error.split())[:_LONGEST] if found else f"see the messages of {tool}.py"

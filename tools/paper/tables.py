@@ -169,10 +169,9 @@ FIG1 = Table(
     title="Fig. 1 left: speed and memory",
     kind="benchmark",
     metrics=("FPS", "memory"),
-    numbering_assumed=True,
     note="One made-up video of 2,000 frames of 480p with one object: frames per second of the network and peak "
-    "memory when it ends. They do not depend on the weights, so random ones are measured. Video and settings "
-    "of the paper's figure are not known here.",
+    "memory when it ends. They do not depend on the weights, so random ones are measured. Rows, video "
+    "and settings of the paper's figure are not known here.",
     rows=(
         Row("R50-AOT-L", "r50_aotl"),
         Row("R50-DeAOT-L", "r50_deaotl"),
