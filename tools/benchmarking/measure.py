@@ -15,10 +15,11 @@ import torch
 from tqdm import tqdm
 
 from networks.tracking import segment_video
-from tools import cli, evaluation
+from tools import cli
 from tools.benchmarking.frames import frames_of
 from tools.benchmarking.recorder import Recorder, Watched, held_bytes
 from tools.benchmarking.runs import Run
+from tools.build import build, precision_of, prepare
 from utils.device import reset_peak_memory
 
 WARM_UP_FRAMES = 3  # before the clock starts: kernels are chosen, graphs are recorded
@@ -29,12 +30,12 @@ def measure(run: Run, tell: Callable[[dict], None]) -> None:
     figures at each mark.
     """
     cfg = run.config()
-    device = evaluation.prepare(cfg.eval)
+    device = prepare(cfg.eval)
     torch.manual_seed(0)
     checkpoint = Path(cfg.eval.checkpoint) if cfg.eval.checkpoint else None
-    network, input_size = evaluation.build(cfg, checkpoint, device)
+    network, input_size = build(cfg, checkpoint, device)
     loaded_bytes = held_bytes(device)
-    tell({"precision": evaluation.precision(cfg.eval, device), "loaded_bytes": loaded_bytes})
+    tell({"precision": precision_of(cfg.eval, device), "loaded_bytes": loaded_bytes})
     model = Watched(network)
     warm_up = replace(run, frames=WARM_UP_FRAMES)
     for _ in segment_video(model, frames_of(warm_up, input_size, device, cfg.data), device):
