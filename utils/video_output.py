@@ -22,7 +22,7 @@ _CODECS = ("h264", "mpeg4")  # the second one is in every build; players have it
 # a network
 _H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 _OTHER_BITS_PER_PIXEL = 0.3
-# What the conversion to YUV does (BT.601, limited range), said in the file: players guess otherwise.
+# What the conversion to YUV does (BT.601, limited range), told in the file, or players guess.
 _MATRIX_BT601, _PRIMARIES_BT709, _CURVE_SRGB, _RANGE_LIMITED = 6, 1, 13, 1
 _LARGEST_DENOMINATOR = 65_535  # of a frame rate; 30000/1001 and its fractions are exact with it
 
