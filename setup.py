@@ -25,6 +25,7 @@ setup(
     extras_require={
         "test": ["pytest", "ruff"],
         "demo": ["matplotlib"],  # curves
+        "download": ["gdown>=6.5"],  # files of Google Drive
         # its build imports the torch you have: pip install --no-build-isolation -e .[correlation]
         "correlation": ["spatial-correlation-sampler"],
     },
