@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -79,16 +79,19 @@ class Frames:
         self,
         name: str,
         items: Generator[SourceFrame],
+        wanted: Selection,
         ahead: int = 0,
-        length: int | None = None,
+        source_length: int | None = None,
         frame_rate: float | None = None,
         audio: Path | None = None,
         live: LiveSource | None = None,
     ) -> None:
         self.name = name  # of the source, fit for a file's name
-        self.length = length  # as far as known before the end
+        self.wanted = wanted
+        self.source_length = source_length  # frames of the source, wanted or not
         self.frame_rate = frame_rate  # per second, of the frames that are given out
         self.audio = audio  # the file whose sound belongs to them
+        self.names: list[str] | None = None  # of all frames of the source, where it has names
         self.fault: str | None = None  # why ``named`` ended before the source should have
         self._live = live
         self._source: ReadAhead[SourceFrame] | Generator[SourceFrame] = items
@@ -96,6 +99,11 @@ class Frames:
             self._source = ReadAhead(items, ahead, keep_newest=live is not None)
         self._taken = 0
         self._told_of_drops = False
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames that are given out, as far as it is known before the end."""
+        return None if self.source_length is None else self.wanted.count(self.source_length)
 
     @property
     def dropped(self) -> int:
@@ -180,7 +188,8 @@ def frames_from(
         return _live(source, wanted, ahead)
     if not isinstance(source, Iterable):
         raise UserError(f"{source!r} is no source of frames; {_EXPECTED}, or an iterable of arrays")
-    return Frames("frames", _arrays(source, wanted), length=_length_of(source, wanted))
+    length = len(source) if isinstance(source, Sized) else None
+    return Frames("frames", _arrays(source, wanted), wanted, source_length=length)
 
 
 def _named_source(source: Path | str, wanted: Selection, ahead: int) -> Frames:
@@ -226,7 +235,9 @@ def _matching(pattern: str) -> list[Path]:
 
 def _pictures(name: str, paths: list[Path], wanted: Selection, ahead: int) -> Frames:
     _check_start(name, wanted, len(paths))
-    return Frames(name, _read_pictures(paths, wanted), ahead, wanted.count(len(paths)))
+    frames = Frames(name, _read_pictures(paths, wanted), wanted, ahead, len(paths))
+    frames.names = [path.stem for path in paths]
+    return frames
 
 
 def _read_pictures(paths: list[Path], wanted: Selection) -> Generator[SourceFrame]:
@@ -246,8 +257,9 @@ def _video_file(source: Path | str, name: str, wanted: Selection, ahead: int) ->
     return Frames(
         name,
         _read_video(video, shown(source), wanted),
+        wanted,
         ahead,
-        None if announced is None else wanted.count(announced),
+        announced,
         video.frame_rate and video.frame_rate / wanted.every,
         source if isinstance(source, Path) else None,
     )
@@ -269,7 +281,7 @@ def _live(address: int | str, wanted: Selection, ahead: int) -> Frames:
     live = LiveSource(address)
     name = f"camera{address}" if isinstance(address, int) else _file_name(address)
     rate = live.frame_rate and live.frame_rate / wanted.every
-    return Frames(name, _read_live(live, wanted), ahead, frame_rate=rate, live=live)
+    return Frames(name, _read_live(live, wanted), wanted, ahead, frame_rate=rate, live=live)
 
 
 def _read_live(live: LiveSource, wanted: Selection) -> Generator[SourceFrame]:
@@ -287,10 +299,6 @@ def _arrays(source: Iterable[Any], wanted: Selection) -> Generator[SourceFrame]:
                 "expected (height, width, 3) of uint8, RGB"
             )
         yield SourceFrame(index, numbered_frame_name(index), image)
-
-
-def _length_of(source: Iterable[Any], wanted: Selection) -> int | None:
-    return wanted.count(len(source)) if hasattr(source, "__len__") else None
 
 
 def _check_start(name: str, wanted: Selection, length: int) -> None:
