@@ -13,7 +13,32 @@ from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter, call
 from networks.wrappers import ObjectGroups, TestTimeAugmentation
 from utils.checkpoint import load_weights
-from utils.device import half_precision, pick_dtype
+from utils.device import (
+    allow_tf32,
+    half_precision,
+    pick_device,
+    pick_dtype,
+    tune_cpu,
+    use_threads,
+    warn_of_emulation,
+)
+
+
+def prepare_device(cfg: EvalConfig, index: int = 0) -> torch.device:
+    """Picks the device and sets what the whole process computes with; for tools, at their start.
+
+    index: which GPU, where the config does not say. Raises UserError if there is no such device, or
+    if it cannot compute in that precision.
+    """
+    device = pick_device(cfg.device, index)
+    warn_of_emulation(weight_dtype(cfg, device), device)
+    use_threads(cfg.threads)
+    if device.type == "cpu":
+        tune_cpu()
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)
+        allow_tf32(cfg.dtype == "tf32")
+    return device
 
 
 def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:

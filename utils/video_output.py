@@ -75,6 +75,8 @@ class VideoWriter:
             raise ValueError(f"frames must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
         if self._written and frame.shape != self._shape:
             raise ValueError(f"frame {self._written} is {frame.shape}, the first {self._shape}")
+        if self._is_broken:
+            raise OutputError(f"cannot write {self._path}: it broke off before")
         height, width = frame.shape[:2]
         if height % 2 or width % 2:  # codecs store colour at half the resolution
             grown = 0, height % 2, 0, width % 2
