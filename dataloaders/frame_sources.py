@@ -56,7 +56,8 @@ class Selection:
             raise UserError(f"end ({self.end}) must be above start ({self.start})")
 
     def __contains__(self, index: int) -> bool:
-        return index >= self.start and (index - self.start) % self.every == 0
+        is_inside = index >= self.start and (self.end is None or index < self.end)
+        return is_inside and (index - self.start) % self.every == 0
 
     def of(self, items: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         """The wanted ``items`` with their indices; takes none at or behind the end."""

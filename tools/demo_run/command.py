@@ -81,16 +81,23 @@ class _Run:
         preview: Preview | None,
     ) -> int:
         """Returns the exit status. Whatever ends the loop, what is done is kept and packed."""
+        goes_on = True
         try:
-            with MaskWriter() as masks, video, OverlayWriter(video, self._thumbnails) as drawn:
-                for item in self._with_progress(tracked):
+            with (
+                MaskWriter() as masks,
+                video,
+                OverlayWriter(video, self._thumbnails) as drawn,
+                self._progress() as progress,
+            ):
+                for item in tracked:
                     masks.write(self._folder.mask_path(item.frame.name), item.labels)
                     drawn.write(item.image, item.labels, item.frame.name)
-                    if preview is not None and not preview.show(
-                        overlay(item.image, item.labels, show_ids=True)
-                    ):
-                        break
-                    if stop.requested:
+                    self._summary.add(item)
+                    progress.set_postfix_str(f"{self._summary.objects} objects", refresh=False)
+                    progress.update()
+                    if preview is not None:
+                        goes_on = preview.show(overlay(item.image, item.labels, show_ids=True))
+                    if stop.requested or not goes_on:
                         break
         except (UserError, torch.OutOfMemoryError) as error:
             if self._summary.frames:
@@ -98,25 +105,19 @@ class _Run:
             if isinstance(error, torch.OutOfMemoryError):
                 raise UserError("out of GPU memory; lower --max_resolution, add --amp") from error
             raise
-        self._finish(stopped=stop.requested)
+        self._finish(stopped=stop.requested or not goes_on)
         print(self._folder.archive)
         return stop.status if stop.requested else 0
 
-    def _with_progress(self, tracked: Iterator[Tracked]) -> Iterator[Tracked]:
-        """The same, counted on the screen and in the summary."""
-        with tqdm(
+    def _progress(self) -> tqdm:
+        return tqdm(
             total=self._frames.length,
             desc=self._frames.name,
             unit="frame",
             file=sys.stderr,
             dynamic_ncols=True,
             mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
-        ) as progress:
-            for item in tracked:
-                self._summary.add(item)
-                progress.set_postfix_str(f"{self._summary.objects} objects", refresh=False)
-                progress.update()
-                yield item
+        )
 
     def _finish(self, stopped: bool) -> None:
         """Contact sheet, archive and summary of what is done."""

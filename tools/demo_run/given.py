@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from dataloaders.frame_sources import Frames
 from dataloaders.mask_files import list_masks, read_mask
 from dataloaders.types import numbered_frame_name
@@ -20,10 +18,11 @@ def masks_by_index(texts: list[str], frames: Frames) -> dict[int, Path]:
     """
     found: dict[int, Path] = {}
     for text in texts:
-        for index, path in _read(text, frames):
+        folder = Path(text)
+        given = _of_folder(folder, frames) if folder.is_dir() else [_of_file(text, frames)]
+        for index, path in given:
             if index in found:
                 raise UserError(f"--mask: {found[index]} and {path} are for the same frame {index}")
-            _check_is_wanted(index, path, frames)
             found[index] = path
     return dict(sorted(found.items()))
 
@@ -41,29 +40,39 @@ def check_masks(masks: dict[int, Path], size: tuple[int, int]) -> None:
             raise UserError(f"{path}: there is no object in this mask; expected ids 1 to 254")
 
 
-def given_at(masks: dict[int, Path], index: int) -> np.ndarray | None:
-    """Object ids (H, W) uint8 that the user gave for a frame; None for most."""
-    return read_mask(masks[index]) if index in masks else None
+def _of_folder(folder: Path, frames: Frames) -> list[tuple[int, Path]]:
+    """The masks of a folder that are for frames that are segmented."""
+    masks = [(_index_of(name, path, frames), path) for name, path in list_masks(folder).items()]
+    used = [(index, path) for index, path in masks if _is_segmented(index, frames)]
+    if not used:
+        raise UserError(
+            f"{folder}: none of the {len(masks)} masks in this folder is named like a frame that "
+            f"is segmented ({_told(frames)})"
+        )
+    return used
 
 
-def _read(text: str, frames: Frames) -> list[tuple[int, Path]]:
-    """Frames and files of one ``--mask``."""
+def _of_file(text: str, frames: Frames) -> tuple[int, Path]:
+    """The frame and the file of "first.png" or "120:second.png"."""
     path = Path(text)
-    if path.is_dir():
-        masks = list_masks(path)
-        if not masks:
-            raise UserError(f"{path}: no mask in this folder; expected PNGs named like frames")
-        return [(_index_of(name, mask, frames), mask) for name, mask in masks.items()]
     if path.is_file():
         index = _index_of_stem(path.stem, frames)
-        return [(frames.wanted.start if index is None else index, path)]
-    frame, separator, rest = text.partition(":")
-    if separator and Path(rest).is_file():
-        return [(_index_of(frame, Path(rest), frames), Path(rest))]
-    raise UserError(
-        f"--mask {text}: no such file or folder; expected a mask, a folder of masks, or a frame "
-        "and its mask such as 120:second.png"
-    )
+        index = frames.wanted.start if index is None else index
+    else:
+        frame, separator, rest = text.partition(":")
+        path = Path(rest)
+        if not separator or not path.is_file():
+            raise UserError(
+                f"--mask {text}: no such file or folder; expected a mask, a folder of masks, or a "
+                "frame and its mask such as 120:second.png"
+            )
+        index = _index_of(frame, path, frames)
+    if not _is_segmented(index, frames):
+        raise UserError(
+            f"{path}: is for frame {index}, which is not segmented ({_told(frames)}). To use it "
+            f"elsewhere, name a frame: --mask {frames.wanted.start}:{path}"
+        )
+    return index, path
 
 
 def _index_of_stem(stem: str, frames: Frames) -> int | None:
@@ -85,14 +94,14 @@ def _index_of(frame: str, mask: Path, frames: Frames) -> int:
     return index
 
 
-def _check_is_wanted(index: int, mask: Path, frames: Frames) -> None:
-    wanted, length = frames.wanted, frames.source_length
-    if length is not None and index >= length:
-        raise UserError(f"{mask}: is for frame {index}, but {frames.name} has {length} frames")
-    is_before_end = wanted.end is None or index < wanted.end
-    if index not in wanted or not is_before_end:
-        raise UserError(
-            f"{mask}: is for frame {index}, which is not segmented (--start {wanted.start}, --end "
-            f"{wanted.end}, --every {wanted.every}). To use it elsewhere, write its frame: "
-            f"{wanted.start}:{mask}"
-        )
+def _is_segmented(index: int, frames: Frames) -> bool:
+    length = frames.source_length
+    return index in frames.wanted and (length is None or index < length)
+
+
+def _told(frames: Frames) -> str:
+    """Which frames are segmented."""
+    wanted = frames.wanted
+    of = f" of {frames.source_length}" if frames.source_length is not None else ""
+    end = "the end" if wanted.end is None else f"{wanted.end}"
+    return f"those from {wanted.start} to {end}{of}, every {wanted.every}"

@@ -73,4 +73,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
             raise UserError(f"--{option} must be {least} or more, got {value}")
     if args.end is not None and args.end <= args.start:
         raise UserError(f"--end ({args.end}) must be above --start ({args.start})")
-    return load_config(args, OWN_VIDEO_STAGE), args
+    cfg = load_config(args, OWN_VIDEO_STAGE)
+    if cfg.eval.flip or cfg.eval.multiscale:
+        raise UserError("eval.flip and eval.multiscale are for tools/eval.py; leave them out")
+    return cfg, args

@@ -42,5 +42,5 @@ class OverlayWriter:
             self._pending.popleft().result()
 
     def _draw(self, image: np.ndarray, labels: np.ndarray, caption: str) -> None:
-        self._video.write(overlay(image, labels, show_ids=True))
         self._thumbnails.offer(image, labels, caption)
+        self._video.write(overlay(image, labels, show_ids=True))
