@@ -58,6 +58,15 @@ def test_browsers_play_it_and_its_rate_is_exact(tmp_path, rate):
     assert data.index(b"moov") < data.index(b"mdat")  # it plays while it loads
 
 
+def test_the_last_frame_stands_for_missing_ones(tmp_path):
+    first, second = _frames(2, 32, 48)
+    with VideoWriter(tmp_path / "a.mp4", 10) as video:
+        video.write(first)
+        video.write(second, missing=3)
+    found = list(frames_from(tmp_path / "a.mp4"))
+    assert [np.abs(back.astype(int) - first).mean() < 10 for back in found] == [True] * 4 + [False]
+
+
 def test_without_h264_the_video_is_mpeg4_and_that_is_told(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(video_output, "_CODECS", ("nothing_like_h264", "mpeg4"))
     with VideoWriter(tmp_path / "a.mp4", 24_000 / 1001) as video:

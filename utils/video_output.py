@@ -62,14 +62,16 @@ class VideoWriter:
         self._keep_partial = keep_partial
         self._container = self._stream = self._sound = None
         self._shape: tuple[int, ...] = ()
+        self._frame: np.ndarray  # the last one
         self._written = 0
         self._is_broken = False
 
-    def write(self, frame: np.ndarray) -> None:
+    def write(self, frame: np.ndarray, missing: int = 0) -> None:
         """Append a frame, (H, W, 3) uint8 RGB; an odd height or width grows by a pixel.
 
-        Raises ValueError for another type or size than the first, OutputError if the file cannot
-        be written.
+        missing: frames that should come before this one but do not; the last one is repeated in
+        their place. Raises ValueError for another type or size than the first, OutputError if the
+        file cannot be written.
         """
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise ValueError(f"frames must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
@@ -85,12 +87,10 @@ class VideoWriter:
             if self._container is None:
                 self._shape = (height, width, 3)
                 self._open(frame.shape[1], frame.shape[0])
-            picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")
-            picture.pts, picture.time_base = self._written, 1 / self._rate
-            self._container.mux(self._stream.encode(picture))
-            self._written += 1
-            if self._sound is not None:
-                self._sound.copy_until(self._written / self._rate)
+            for _ in range(missing):
+                self._encode()
+            self._frame = np.ascontiguousarray(frame)
+            self._encode()
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -106,6 +106,15 @@ class VideoWriter:
                     log.error("%s", error)
         finally:
             self._abandon()
+
+    def _encode(self) -> None:
+        """The current frame, once."""
+        picture = self._av.VideoFrame.from_ndarray(self._frame, "rgb24")
+        picture.pts, picture.time_base = self._written, 1 / self._rate
+        self._container.mux(self._stream.encode(picture))
+        self._written += 1
+        if self._sound is not None:
+            self._sound.copy_until(self._written / self._rate)
 
     def _open(self, width: int, height: int) -> None:
         with atomic_path(self._partial) as place:  # tells what is wrong with the folder

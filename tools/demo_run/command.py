@@ -72,6 +72,7 @@ class _Run:
     def __init__(self, frames: Frames, folder: DemoFolder, settings: dict) -> None:
         self._frames, self._folder, self._settings = frames, folder, settings
         self._summary, self._thumbnails = Summary(), Thumbnails()
+        self._last_index: int | None = None
 
     def through(
         self,
@@ -91,7 +92,9 @@ class _Run:
             ):
                 for item in tracked:
                     masks.write(self._folder.mask_path(item.frame.name), item.labels)
-                    drawn.write(item.image, item.labels, item.frame.name)
+                    drawn.write(
+                        item.image, item.labels, item.frame.name, self._missing_before(item)
+                    )
                     self._summary.add(item)
                     progress.set_postfix_str(f"{self._summary.objects} objects", refresh=False)
                     progress.update()
@@ -108,6 +111,11 @@ class _Run:
         self._finish(stopped=stop.requested or not goes_on)
         print(self._folder.archive)
         return stop.status if stop.requested else 0
+
+    def _missing_before(self, item: Tracked) -> int:
+        """Frames between this one and the last that a camera dropped."""
+        last, self._last_index = self._last_index, item.frame.index
+        return 0 if last is None else (item.frame.index - last) // self._frames.wanted.every - 1
 
     def _progress(self) -> tqdm:
         return tqdm(

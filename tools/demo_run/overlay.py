@@ -24,14 +24,15 @@ class OverlayWriter:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="overlay")
         self._pending: deque[Future[None]] = deque()
 
-    def write(self, image: np.ndarray, labels: np.ndarray, caption: str) -> None:
+    def write(self, image: np.ndarray, labels: np.ndarray, caption: str, missing: int = 0) -> None:
         """Schedule a frame, (H, W, 3) uint8 RGB, with its labels, (H, W).
 
-        Waits while too many are pending. The arrays must not change any more.
+        missing: frames that were dropped before it, which take their time in the video. Waits
+        while too many are pending. The arrays must not change any more.
         """
         while self._pending and (len(self._pending) >= _MOST_WAITING or self._pending[0].done()):
             self._pending.popleft().result()
-        self._pending.append(self._pool.submit(self._draw, image, labels, caption))
+        self._pending.append(self._pool.submit(self._draw, image, labels, caption, missing))
 
     def __enter__(self) -> "OverlayWriter":
         return self
@@ -41,6 +42,6 @@ class OverlayWriter:
         while exc_type is None and self._pending:
             self._pending.popleft().result()
 
-    def _draw(self, image: np.ndarray, labels: np.ndarray, caption: str) -> None:
+    def _draw(self, image: np.ndarray, labels: np.ndarray, caption: str, missing: int) -> None:
         self._thumbnails.offer(image, labels, caption)
-        self._video.write(overlay(image, labels, show_ids=True))
+        self._video.write(overlay(image, labels, show_ids=True), missing)
