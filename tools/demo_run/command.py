@@ -96,7 +96,7 @@ class _Run:
                         item.image, item.labels, item.frame.name, self._missing_before(item)
                     )
                     self._summary.add(item)
-                    progress.set_postfix_str(f"{self._summary.objects} objects", refresh=False)
+                    progress.set_postfix_str(f"objects: {self._summary.objects}", refresh=False)
                     progress.update()
                     if preview is not None:
                         goes_on = preview.show(overlay(item.image, item.labels, show_ids=True))

@@ -1,6 +1,6 @@
 """A window that shows the frames while they are segmented."""
 
-import os
+import subprocess
 import sys
 
 import cv2
@@ -10,23 +10,22 @@ from utils.errors import UserError
 
 _TITLE = "MAVOS (q ends)"
 _KEYS_THAT_END = (ord("q"), 27)  # 27: Escape
+_TRIAL = "import cv2; cv2.namedWindow('trial'); cv2.waitKey(1)"
 
 
 class Preview:
     """A window on the screen. Raises UserError if there is no screen, or no way to use it."""
 
     def __init__(self) -> None:
-        # asked first: some builds of OpenCV end the whole process where there is no screen
-        has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        if sys.platform.startswith("linux") and not has_screen:
-            raise UserError("--preview: there is no screen here; leave it out")
-        try:
-            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        except cv2.error as error:
+        # in another process: some builds of OpenCV abort where there is no screen
+        trial = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, timeout=60)
+        if trial.returncode != 0:
             raise UserError(
-                "--preview: this OpenCV has no windows; leave it out, or replace the package: pip "
-                "uninstall opencv-python-headless && pip install --force-reinstall opencv-python"
-            ) from error
+                "--preview: no window can be opened. Without a screen leave it out; with one, this "
+                "OpenCV may be the one without windows: pip uninstall opencv-python-headless && pip "
+                "install --force-reinstall opencv-python"
+            )
+        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def show(self, image: np.ndarray) -> bool:
         """Show (H, W, 3) uint8 RGB; False if the user pressed q or closed the window."""
