@@ -22,8 +22,8 @@ class Preview:
         if trial.returncode != 0:
             raise UserError(
                 "--preview: no window can be opened. Without a screen leave it out; with one, this "
-                "OpenCV may be the one without windows: pip uninstall opencv-python-headless && pip "
-                "install --force-reinstall opencv-python"
+                "OpenCV may be the one without windows: pip uninstall opencv-python-headless, then "
+                "pip install --force-reinstall opencv-python"
             )
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
