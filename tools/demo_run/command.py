@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from configs.schema import Config
 from dataloaders.captures import shown
-from dataloaders.frame_sources import Frames, frames_from
+from dataloaders.frame_sources import frames_from
+from dataloaders.frames import Frames
 from tools.build import build, precision_of, prepare_device
 from tools.demo_run.folder import DemoFolder
 from tools.demo_run.given import check_masks, masks_by_index

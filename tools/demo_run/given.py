@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dataloaders.frame_sources import Frames
+from dataloaders.frames import Frames
 from dataloaders.mask_files import list_masks, read_mask
 from dataloaders.types import numbered_frame_name
 from utils.errors import UserError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataloaders.frame_sources import SourceFrame
+from dataloaders.frames import SourceFrame
 from dataloaders.mask_files import read_mask
 from tools.tracker import VideoTracker
 from utils.errors import UserError
