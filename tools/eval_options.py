@@ -105,7 +105,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
     )
-    model.add_argument("--stage", help=f"{', '.join(STAGES)} (default: the dataset's)")
+    model.add_argument(
+        "--stage",
+        help=f"{', '.join(STAGES)} (default: the dataset's; {OWN_VIDEO_STAGE} for your own video)",
+    )
     model.add_argument("--exp_name", help="experiment that trained it (default: default)")
     model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
     model.add_argument(

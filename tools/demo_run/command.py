@@ -54,13 +54,13 @@ def main(argv: list[str]) -> int:
         # what is wrong with the masks is told before the network is there and the folder changes
         masks = masks_by_index(args.mask, frames)
         named = frames.named()
-        seen, first_image = first_good(named, args.input)
+        seen, first_image = first_good(named, shown(args.input))
         check_masks(masks, first_image.shape[:2])
         tracker = VideoTracker(*build(cfg, checkpoint, device), device)
         folder = DemoFolder(Path(args.output or RESULTS / f"demo_{frames.name}"), frames.name)
         settings = _settings(cfg, args, checkpoint, device)
         folder.claim(settings)
-        log.info("%s with %s on %s", cfg.model.title, checkpoint, args.input)
+        log.info("%s with %s on %s", cfg.model.title, checkpoint, shown(args.input))
         tracked = track(tracker, chain(seen, named), masks, first_image)
         run = _Run(frames, folder, settings)
         with StopRequest("finishing what is begun") as stop:
