@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to a network that segments."""
+"""From a config and a checkpoint to a device and a network that segments."""
 
 from pathlib import Path
 
@@ -24,13 +24,9 @@ from utils.device import (
 )
 
 
-def prepare_device(cfg: EvalConfig, index: int = 0) -> torch.device:
-    """Picks the device and sets what the whole process computes with; for tools, at their start.
-
-    index: which GPU, where the config does not say. Raises UserError if there is no such device, or
-    if it cannot compute in that precision.
-    """
-    device = pick_device(cfg.device, index)
+def prepare(cfg: EvalConfig, gpu: int = 0) -> torch.device:
+    """The device of a run, with the process set up for it; gpu: which, if the config is silent."""
+    device = pick_device(cfg.device, gpu)
     warn_of_emulation(weight_dtype(cfg, device), device)
     use_threads(cfg.threads)
     if device.type == "cpu":
@@ -41,12 +37,18 @@ def prepare_device(cfg: EvalConfig, index: int = 0) -> torch.device:
     return device
 
 
-def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
-    """The network ready to segment, and the size its frames must have."""
+def build(
+    cfg: Config, checkpoint: Path | None, device: torch.device
+) -> tuple[VideoSegmenter, InputSize]:
+    """The network ready to segment, and the size its frames must have.
+
+    checkpoint: None leaves its weights random.
+    """
     dtype = weight_dtype(cfg.eval, device)
     check_device(cfg.model, device, dtype)
     network = build_model(cfg.model)
-    load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
+    if checkpoint is not None:
+        load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
     run = build_runner(device) if cfg.eval.compile else call
     model = ObjectGroups(for_inference(network.to(device), dtype, run))
     scales, max_short_edge = (1.0,), None

@@ -13,7 +13,7 @@ from dataloaders import find_dataset, list_videos
 from dataloaders.eval_videos import single_video
 from dataloaders.types import Video
 from tools import speed
-from tools.build import build, precision_of, prepare_device, weight_dtype
+from tools.build import build, precision_of, prepare, weight_dtype
 from tools.eval_options import parse
 from tools.find_checkpoint import find_checkpoint
 from tools.results import ResultFolder, VideoRecord
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
             weight_dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
         return launch(args.gpu_num, "tools.eval", argv)
     setup_logging(distributed.rank())
-    device = prepare_device(cfg.eval, args.gpu_id + distributed.local_rank())
+    device = prepare(cfg.eval, args.gpu_id + distributed.local_rank())
     distributed.init_distributed(device)
     log.info(run_header(device_name(device)))
     try:

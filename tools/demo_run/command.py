@@ -15,7 +15,7 @@ from configs.schema import Config
 from dataloaders.captures import shown
 from dataloaders.frame_sources import frames_from
 from dataloaders.frames import Frames
-from tools.build import build, precision_of, prepare_device
+from tools.build import build, precision_of, prepare
 from tools.demo_run.folder import DemoFolder
 from tools.demo_run.given import check_masks, masks_by_index
 from tools.demo_run.options import parse
@@ -43,7 +43,7 @@ _USUAL_RATE = 24.0  # frames per second, where a source has none
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     setup_logging()
-    device = prepare_device(cfg.eval)
+    device = prepare(cfg.eval)
     log.info(run_header(device_name(device)))
     with contextlib.ExitStack() as stack:
         preview = stack.enter_context(contextlib.closing(Preview())) if args.preview else None
