@@ -15,7 +15,7 @@ help: ## show this list
 
 test: $(STAMP) ## install what is needed into .venv, then check the style and run the tests
 	$(BIN)/python -m ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 demo: $(STAMP) ## learn from generated videos and show it: minutes on a CPU, no data needed
 	$(BIN)/python tools/mini_benchmark.py $(DEMO)
