@@ -1,12 +1,14 @@
 """Frames out of a video file, one after the other."""
 
 import logging
-import os
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from dataloaders.captures import BrokenOff, frame_rate, open_capture, shown
 from utils.errors import UserError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v"})
@@ -17,26 +19,26 @@ logger = logging.getLogger(__name__)
 class VideoFile:
     """A video file that is read once, from its first frame on; never more than a frame in memory.
 
-    Raises UserError if the file cannot be opened as a video.
+    path: of a file, or the http(s) URL of one. Raises UserError if it cannot be opened as a video.
     """
 
-    def __init__(self, path: Path) -> None:
-        # FFmpeg writes to stderr past Python's logging; what matters of it we say ourselves. OpenCV
-        # looks at this variable when it opens its first video; a user's own setting is kept.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")  # 8: fatal errors only
-        if not path.is_file():
+    def __init__(self, path: Path | str) -> None:
+        self._is_local = isinstance(path, Path)
+        if self._is_local and not path.is_file():
             raise UserError(f"{path}: no such video file; check the path")
-        self._path = path
-        self._capture = cv2.VideoCapture(str(path))
+        self._path = shown(path)
+        self._capture = open_capture(path)
         if not self._capture.isOpened():
+            size = f" ({path.stat().st_size} bytes)" if self._is_local else ""
             raise UserError(
-                f"{path}: cannot be opened as a video ({path.stat().st_size} bytes). It may be cut "
+                f"{self._path}: cannot be opened as a video{size}. It may be cut "
                 "off, empty or of an unknown codec: copy it again, or extract its frames to a "
                 "folder with ffmpeg"
             )
         # phones store pictures lying and the turn as metadata
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         self._decoded = 0
+        self._lost = 0  # frames that could not be decoded, with others behind them
         self._ended = False
 
     @property
@@ -44,10 +46,15 @@ class VideoFile:
         """Number of frames the file says it has; 0 or less if it does not say."""
         return int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames per second; None if the file does not say."""
+        return frame_rate(self._capture)
+
     def read(self) -> np.ndarray | None:
         """Next frame, (H, W, 3) uint8 RGB, upright; None at the end of the file.
 
-        Raises UserError if the end comes long before the announced number of frames.
+        Raises BrokenOff if the end comes long before the announced number of frames.
         """
         if self._ended:
             return None
@@ -63,16 +70,43 @@ class VideoFile:
         """Drops the next frame; False at the end of the file."""
         return self._capture.grab()
 
+    def walk(self) -> Iterator[bool]:
+        """Goes from frame to frame; yields whether each can be decoded, ``picture`` then gives it.
+
+        Takes the place of ``read`` where damage in the middle should not be the end. Raises
+        BrokenOff if the end comes long before the announced number of frames.
+        """
+        while (lost := self._go_on()) is not None:
+            yield from repeat(False, lost)
+            yield True
+        self._check_count()
+
+    def picture(self) -> np.ndarray:
+        """The frame that ``walk`` is at, (H, W, 3) uint8 RGB, upright."""
+        return cv2.cvtColor(self._capture.retrieve()[1], cv2.COLOR_BGR2RGB)
+
     def close(self) -> None:
         self._capture.release()
+
+    def _go_on(self) -> int | None:
+        """Goes to the next frame that can be decoded, over how many others; None at the end."""
+        # OpenCV answers the same for a damaged frame and for the end of the file; behind a damaged
+        # one it goes on. On a network each further attempt may take long.
+        left = self.announced - self._decoded - self._lost if self._is_local else 1
+        for lost in range(max(1, left)):
+            if self._capture.grab():
+                self._decoded += 1
+                self._lost += lost
+                return lost
+        return None
 
     def _check_count(self) -> None:
         # Containers without an index announce duration times rate, good to a frame or two, or to a
         # small fraction where the rate varies; a cut-off file lacks far more.
-        missing = self.announced - self._decoded
+        missing = self.announced - self._decoded - self._lost
         tolerated = max(2, self.announced // 50)
         if self._decoded == 0 or missing > tolerated:
-            raise UserError(
+            raise BrokenOff(
                 f"{self._path}: only {self._decoded} of {self.announced} announced frames can be "
                 "decoded, the file is cut off or damaged. Results of the decoded frames are kept; "
                 "for the rest, copy the file again or encode it anew with ffmpeg"

@@ -19,6 +19,7 @@ class ObjectGroups(nn.Module):
         super().__init__()
         self.model, self.align_corners = model, model.align_corners
         self.max_objects = 254  # what an 8-bit mask file can name
+        self.group_size = model.max_objects
 
     def encode(self, image: Tensor) -> list[Tensor]:
         return self.model.encode(image)
@@ -40,9 +41,13 @@ class ObjectGroups(nn.Module):
         ]
         return kept + [self.model.start(out.feats, group) for group in groups[len(memory) :]]
 
+    def without(self, memory: list, group: int) -> list:
+        """Memory that knows nothing of a group; identities of later ones move up."""
+        return memory[:group] + memory[group + 1 :]
+
     def split(self, mask: Tensor) -> list[Tensor]:
         """Mask (B, 1 + N, H, W) -> one mask per group; other groups' objects are its background."""
-        foreground = mask[:, 1:].split(self.model.max_objects, dim=1)
+        foreground = mask[:, 1:].split(self.group_size, dim=1)
         if len(foreground) == 1:
             return [mask]
         return [

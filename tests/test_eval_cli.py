@@ -14,7 +14,7 @@ from dataloaders import list_videos
 from dataloaders.video_reader import VideoReader
 from networks.segmenter import call
 from networks.tracking import segment_video
-from tools import evaluation
+from tools import build, evaluation
 from utils.stopwatch import Stopwatch
 
 IDS = {"left": (2, 7, 90), "right": (1,)}
@@ -71,7 +71,7 @@ def test_stdout_is_the_archive_and_it_holds_every_mask_with_the_ids_of_the_data(
 def test_the_masks_are_those_of_the_network(first_run, data, checkpoint):
     cfg = configs.load("mavos_nano", overrides=["eval.max_resolution=60"])
     device = torch.device("cpu")
-    model, input_size = evaluation.build(cfg, checkpoint, device)
+    model, input_size = build.build(cfg, checkpoint, device)
     for video in list_videos("generic", None, data):
         reader = VideoReader(video, input_size)
         for name, expected in segment_video(model, reader, device, Stopwatch(device)):
@@ -208,7 +208,7 @@ def test_the_precision_decides_the_masks(out, options):
 
 def test_speed_alone_does_not_decide_them(out, options, monkeypatch):
     asked = []
-    monkeypatch.setattr(evaluation, "build_runner", lambda device: asked.append(device) or call)
+    monkeypatch.setattr(build, "build_runner", lambda device: asked.append(device) or call)
     more = ["--threads", 1, "--compile", "data.threads=3", "data.ahead=2"]
     (out / "finished" / "right.json").unlink()
     again = run(*options, "--output", out, *more)

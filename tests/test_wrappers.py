@@ -51,8 +51,9 @@ def test_any_number_of_objects(nano, count: int, groups: int):
 
 
 def test_groups_see_the_others_as_background():
-    model = ObjectGroups(CopyPrevious())
-    model.model.max_objects = 2
+    copying = CopyPrevious()
+    copying.max_objects = 2
+    model = ObjectGroups(copying)
     first, second = model.split(one_hot(stripes(3), 3))
     assert torch.equal(hard_labels(first.float()), stripes(3) * (stripes(3) <= 2))
     assert torch.equal(hard_labels(second.float()), (stripes(3) == 3).long())

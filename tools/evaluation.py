@@ -8,31 +8,22 @@ from pathlib import Path
 
 import torch
 
-from configs.schema import Config, EvalConfig
+from configs.schema import Config
 from dataloaders import find_dataset, list_videos
 from dataloaders.eval_videos import single_video
-from dataloaders.resize import long_edge_of
 from dataloaders.types import Video
-from dataloaders.video_reader import InputSize
-from networks import build_model, check_device
-from networks.graphs import build_runner
-from networks.inference import for_inference
-from networks.segmenter import VideoSegmenter, call
-from networks.wrappers import ObjectGroups, TestTimeAugmentation
 from tools import speed
+from tools.build import build, precision_of, weight_dtype
 from tools.eval_options import parse
 from tools.find_checkpoint import find_checkpoint
 from tools.results import ResultFolder, VideoRecord
 from tools.scoring.after_eval import score_run
 from tools.video_worker import VideoWorker
 from utils import distributed
-from utils.checkpoint import load_weights
 from utils.device import (
     allow_tf32,
     device_name,
-    half_precision,
     pick_device,
-    pick_dtype,
     tune_cpu,
     use_threads,
     warn_of_emulation,
@@ -52,11 +43,11 @@ def main(argv: list[str]) -> int:
         _videos(cfg, args), find_checkpoint(cfg)  # a mistake there is told once, not by everyone
         for number in range(args.gpu_num):
             # refused once, not by each
-            _dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
+            weight_dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
         return launch(args.gpu_num, "tools.eval", argv)
     setup_logging(distributed.rank())
     device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
-    warn_of_emulation(_dtype(cfg.eval, device), device)
+    warn_of_emulation(weight_dtype(cfg.eval, device), device)
     use_threads(cfg.eval.threads)
     if device.type == "cpu":
         tune_cpu()
@@ -85,7 +76,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
     log.info(
         "%s, %s, %d CPU threads, compile %s",
         device_name(device),
-        _precision(cfg.eval, device),
+        precision_of(cfg.eval, device),
         torch.get_num_threads(),
         "on" if cfg.eval.compile else "off",
     )
@@ -140,36 +131,6 @@ def _report(
     return 0
 
 
-def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
-    """The network ready to segment, and the size its frames must have."""
-    dtype = _dtype(cfg.eval, device)
-    check_device(cfg.model, device, dtype)
-    network = build_model(cfg.model)
-    load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
-    run = build_runner(device) if cfg.eval.compile else call
-    model = ObjectGroups(for_inference(network.to(device), dtype, run))
-    scales, max_short_edge = (1.0,), None
-    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
-    if cfg.eval.multiscale:
-        scales, max_short_edge = cfg.eval.scales, resolution
-    if cfg.eval.multiscale or cfg.eval.flip:
-        model = TestTimeAugmentation(model, flip=cfg.eval.flip)
-    limits = (max_short_edge, long_edge_of(resolution))
-    return model, InputSize(model.align_corners, scales, *limits)
-
-
-def _precision(cfg: EvalConfig, device: torch.device) -> str:
-    """Name of the precision to compute in."""
-    if cfg.amp:
-        return "bf16" if half_precision(device) == torch.bfloat16 else "fp16"
-    return cfg.dtype
-
-
-def _dtype(cfg: EvalConfig, device: torch.device) -> torch.dtype:
-    """Type of the network's weights; raises UserError if the device cannot compute with it."""
-    return pick_dtype(_precision(cfg, device), device)
-
-
 def _videos(cfg: Config, args: argparse.Namespace) -> tuple[list[Video], str, str]:
     """The videos, the folder that the archive's content lies under, and a name for the results."""
     if args.input is not None:
@@ -203,7 +164,7 @@ def _settings(
         del settings["eval"][only_speed]
     del settings["model"]["local_attention"]
     del settings["eval"]["amp"]  # another name for one of the precisions
-    settings["eval"]["dtype"] = _precision(cfg.eval, device)
+    settings["eval"]["dtype"] = precision_of(cfg.eval, device)
     # the videos by where they are: names have aliases and defaults, folders may be relative
     for spelled_out in ("dataset", "split"):
         del settings["eval"][spelled_out]

@@ -6,6 +6,9 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -87,9 +90,14 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     return found[name]
 
 
+def has_half_precision_units(device: torch.device) -> bool:
+    """Whether ``half_precision`` is computed there as it is, and not slowly by other means."""
+    return device.type != "cpu" or _cpu_has_bfloat16()
+
+
 def warn_of_emulation(dtype: torch.dtype, device: torch.device) -> None:
     """Say so where a precision works, but without units for it."""
-    if dtype == torch.bfloat16 and device.type == "cpu" and not _cpu_has_bfloat16():
+    if dtype == torch.bfloat16 and not has_half_precision_units(device):
         log.warning("this CPU has no bf16 units: bf16 works, but fp32 is probably faster")
 
 
@@ -190,6 +198,31 @@ def route_products_to_onednn(tolerance: float = 1e-5) -> bool:
                 settings.fp32_precision = before
                 return False
     return True
+
+
+@contextmanager
+def products_through_onednn() -> Iterator[None]:
+    """The same for a while only: a library leaves its user's settings as they were."""
+    if not _onednn_is_exact():
+        yield
+        return
+    settings = torch.backends.mkldnn.matmul
+    before = settings.fp32_precision
+    settings.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
+
+
+@cache
+def _onednn_is_exact() -> bool:
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    before = settings and settings.fp32_precision
+    exact = route_products_to_onednn()
+    if exact:
+        settings.fp32_precision = before
+    return exact
 
 
 def keep_freed_memory() -> None:

@@ -1,0 +1,398 @@
+"""The streaming interface: the same labels as the frame loop, corrections, removal, bad input."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import configs
+from dataloaders.resize import to_input
+from dataloaders.types import Frame
+from dataloaders.video_reader import InputSize
+from networks import build_model
+from networks.inference import for_inference
+from networks.segmenter import CopyPrevious
+from networks.tracking import segment_video
+from networks.wrappers import ObjectGroups
+from tools.tracker import VideoTracker, presence
+from utils.checkpoint import save_weights
+from utils.errors import UserError
+
+CPU = torch.device("cpu")
+SIZE = (49, 65)
+INPUT = InputSize(align_corners=True)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """mavos_nano with random weights that tell objects apart: three to a group, fusing often."""
+    torch.manual_seed(3)
+    cfg = configs.load("mavos_nano", "demo", ["model.test_memory_gap=2"]).model
+    model = build_model(cfg)
+    with torch.no_grad():
+        model.decoder.conv_out.weight.mul_(30)
+    return ObjectGroups(for_inference(model))
+
+
+@pytest.fixture
+def tracker(network) -> VideoTracker:
+    return VideoTracker(network, INPUT, CPU)
+
+
+def copying() -> VideoTracker:
+    return VideoTracker(CopyPrevious(), InputSize(align_corners=False), CPU)
+
+
+def frames(count: int, seed: int = 0) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), np.uint8))
+
+
+def blobs(*ids: int) -> np.ndarray:
+    """A mask with a square of each id, (H, W) uint8."""
+    mask = np.zeros(SIZE, np.uint8)
+    for object_id in ids:
+        top, left = (object_id * 7) % 36, (object_id * 13) % 52
+        mask[top : top + 12, left : left + 12] = object_id
+    return mask
+
+
+def loop(network, images: list[np.ndarray], given: dict[int, np.ndarray]) -> list[np.ndarray]:
+    """Labels by ``segment_video``; its identities are the ids here."""
+    read = [
+        Frame(
+            str(k),
+            to_input(image, INPUT.of(SIZE)[0]),
+            SIZE,
+            torch.from_numpy(given[k]) if k in given else None,
+        )
+        for k, image in enumerate(images)
+    ]
+    return [labels.numpy() for _, labels in segment_video(network, read, CPU)]
+
+
+def follow(
+    tracker: VideoTracker, images: list[np.ndarray], given: dict[int, np.ndarray]
+) -> list[np.ndarray]:
+    return [
+        (tracker.add(image, given[k]) if k in given else tracker.step(image)).labels
+        for k, image in enumerate(images)
+    ]
+
+
+# --- what it says
+
+
+def test_same_labels_as_the_frame_loop(network, tracker):
+    """Late first mask, objects that enter, two groups, a fused memory."""
+    images = frames(9)
+    given = {1: blobs(1, 2), 4: blobs(3, 4, 5), 6: np.where(blobs(6) == 6, 6, 255).astype(np.uint8)}
+    expected = loop(network, images, given)
+    labels = follow(tracker, images, given)
+    assert all(np.array_equal(a, b) for a, b in zip(labels, expected, strict=True))
+    assert {*np.unique(labels[-1])} >= {0, 1, 3, 4}  # the comparison is of something
+    assert tracker.ids == (1, 2, 3, 4, 5, 6) and tracker.frames == 9
+
+
+def test_nothing_to_track_yet(tracker):
+    result = tracker.step(frames(1)[0])
+    assert not result.labels.any() and result.labels.dtype == np.uint8
+    assert result.presence == {} and result.ids == () and tracker.ids == ()
+
+
+def test_stream_takes_a_frame_at_a_time():
+    tracker, taken = copying(), []
+
+    def source():
+        for image in frames(5):
+            taken.append(len(taken))
+            yield image
+
+    tracker.add(frames(1)[0], blobs(1))
+    stream = tracker.stream(source())
+    assert taken == []
+    next(stream)
+    assert taken == [0]
+    assert sum(1 for _ in stream) == 4
+
+
+def test_ids_of_the_user_come_back():
+    tracker = copying()
+    result = tracker.add(frames(1)[0], blobs(1, 2).astype(np.int64) * 300)
+    assert result.labels.dtype == np.uint16 and {*np.unique(result.labels)} == {0, 300, 600}
+    result = tracker.step(frames(1)[0])
+    assert result.ids == (300, 600) and {*np.unique(result.labels)} == {0, 300, 600}
+
+
+def test_probability_and_presence(tracker):
+    images = frames(3)
+    first = tracker.add(images[0], blobs(1, 2))
+    assert np.array_equal(first.probability(1), blobs(1, 2) == 1)
+    assert first.presence == {1: 1.0, 2: 1.0}
+    second = tracker.step(images[1])
+    maps = [second.probability(i) for i in (1, 2)]
+    assert all(m.shape == SIZE and m.dtype == np.float32 and m.min() >= 0 for m in maps)
+    assert (sum(maps) <= 1 + 1e-5).all()
+    assert (maps[0][second.labels == 1] >= maps[1][second.labels == 1]).all()
+    assert set(second.presence) == {1, 2} and all(0 <= p <= 1 for p in second.presence.values())
+    with pytest.raises(UserError, match="newest"):
+        first.probability(1)
+    with pytest.raises(UserError, match="object 9"):
+        second.probability(9)
+
+
+def test_presence_wants_more_than_a_pixel():
+    logits = torch.full((1, 4, 64, 64), -9.0)
+    logits[:, 0] = 9
+    logits[0, 1, 8:40, 8:40] = 30  # an object
+    logits[0, 2, 48, 48] = 30  # a pixel
+    here, pixel, nowhere = presence(logits).tolist()
+    assert here > 0.99 and pixel < 0.3 and nowhere < 0.01
+
+
+# --- corrections
+
+
+def test_a_correction_replaces_what_was_said(network):
+    """The frame is memorised once, as if the corrected mask had been given with it."""
+    images, mended = frames(6), np.where(blobs(1) == 1, 1, 0).astype(np.uint8)
+    results = []
+    for look_first in (True, False):
+        tracker = VideoTracker(network, INPUT, CPU)
+        follow(tracker, images[:3], {0: blobs(1, 2)})
+        if look_first:
+            tracker.step(images[3])
+        corrected = tracker.add(images[3], mended, ids=[1])
+        assert np.array_equal(corrected.labels == 1, mended == 1)  # nothing is left of the old one
+        assert tracker.frames == 4
+        results.append([corrected.labels, *(r.labels for r in tracker.stream(images[4:]))])
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_masks_of_one_frame_may_come_one_by_one():
+    tracker, (first, second) = copying(), frames(2)
+    tracker.add(first, blobs(1) == 1, ids=[1])
+    tracker.add(first, blobs(2) == 2, ids=[2])
+    assert np.array_equal(tracker.step(second).labels, blobs(1, 2)) and tracker.frames == 2
+
+
+def test_an_object_that_is_said_not_to_be_there():
+    tracker, images = copying(), frames(3)
+    tracker.add(images[0], blobs(1, 2))
+    result = tracker.add(images[1], blobs(1), ids=[1, 2])
+    assert result.presence == {1: 1.0, 2: 0.0} and not (result.labels == 2).any()
+    assert not (tracker.step(images[2]).labels == 2).any()
+
+
+def test_only_the_named_objects_are_taken_from_a_mask():
+    tracker, images = copying(), frames(2)
+    tracker.add(images[0], blobs(1, 2))
+    moved = np.roll(blobs(1, 2), 5, axis=1)
+    labels = tracker.add(images[1], moved, ids=[2]).labels
+    assert np.array_equal(labels == 2, moved == 2)
+    assert np.array_equal(labels == 1, (blobs(1, 2) == 1) & (moved != 2))
+
+
+# --- removal
+
+
+def test_removal_does_not_change_the_others(network):
+    images, given = frames(8), {0: blobs(1, 2), 2: blobs(3, 4)}
+    whole = follow(VideoTracker(network, INPUT, CPU), images, given)
+    tracker = VideoTracker(network, INPUT, CPU)
+    before = follow(tracker, images[:5], given)
+    assert (whole[5] == 1).any()
+    tracker.remove(1)
+    after = [result.labels for result in tracker.stream(images[5:])]
+    expected = whole[:5] + [np.where(labels == 1, 0, labels) for labels in whole[5:]]
+    assert all(np.array_equal(a, b) for a, b in zip(before + after, expected, strict=True))
+    assert tracker.ids == (2, 3, 4) and 1 not in tracker.step(images[0]).presence
+
+
+def test_a_group_without_objects_costs_nothing(network):
+    tracker, images = VideoTracker(network, INPUT, CPU), frames(8)
+    follow(tracker, images[:2], {0: blobs(1, 2, 3, 4, 5, 6, 7)})  # groups of three
+    assert len(tracker.snapshot().memory or [0]) == 3
+    for object_id in (4, 6, 5):
+        tracker.remove(object_id)
+    assert len(tracker.snapshot().memory) == 2
+    labels = tracker.step(images[2]).labels
+    assert {*np.unique(labels)} <= {0, 1, 2, 3, 7} and tracker.ids == (1, 2, 3, 7)
+    result = tracker.add(images[3], blobs(5))  # an id may be given again, to a new object
+    assert np.array_equal(result.labels == 5, blobs(5) == 5)
+    assert 5 in tracker.step(images[4]).presence and len(tracker.snapshot().memory) == 2
+
+
+def test_the_group_that_stays_is_tracked_as_if_alone(network):
+    """Of two groups, the first removed at once: what is left equals a video of the second."""
+    images, both = frames(5), blobs(1, 2, 3, 4)
+    alone = VideoTracker(network, INPUT, CPU)
+    alone.add(images[0], both, ids=[4])
+    tracker = VideoTracker(network, INPUT, CPU)
+    tracker.add(images[0], both)
+    for object_id in (1, 2, 3):
+        tracker.remove(object_id)
+    for image in images[1:]:
+        assert np.array_equal(tracker.step(image).labels, alone.step(image).labels)
+
+
+def test_removing_everything_starts_anew():
+    tracker, images = copying(), frames(3)
+    tracker.add(images[0], blobs(1))
+    tracker.remove(1)
+    assert tracker.snapshot().memory is None
+    assert not tracker.step(images[1]).labels.any() and tracker.ids == ()
+    assert np.array_equal(tracker.add(images[2], blobs(2)).labels, blobs(2))
+
+
+# --- the state
+
+
+def test_going_back_to_a_snapshot(tracker):
+    images = frames(7)
+    follow(tracker, images[:3], {0: blobs(1, 2)})
+    snapshot = tracker.snapshot()
+    once = [r.labels for r in tracker.stream(images[3:])]
+    tracker.remove(1)
+    tracker.restore(snapshot)
+    assert tracker.ids == (1, 2) and tracker.frames == 3
+    again = [r.labels for r in tracker.stream(images[3:])]
+    assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
+
+
+def test_reset_forgets_the_video(tracker):
+    images = frames(4)
+    expected = follow(tracker, images, {0: blobs(1)})
+    tracker.reset()
+    assert tracker.ids == () and tracker.frames == 0
+    assert not tracker.step(images[0][:33]).labels.any()  # another size
+    tracker.reset()
+    again = follow(tracker, images, {0: blobs(1)})
+    assert all(np.array_equal(a, b) for a, b in zip(expected, again, strict=True))
+
+
+def test_the_memory_does_not_grow(tracker):
+    def size() -> int:
+        return sum(
+            part.numel() * part.element_size()
+            for group in tracker.snapshot().memory
+            for entry in (*group.long_term, *group.short_term[0])
+            for part in entry
+        )
+
+    images = frames(40)
+    follow(tracker, images[:8], {0: blobs(1, 2)})
+    early = size()
+    for _ in tracker.stream(images[8:]):
+        pass
+    assert size() == early > 0
+
+
+def test_a_frame_buffer_may_be_used_again(network):
+    """Cameras hand over the same array each time."""
+    images = frames(4)
+    expected = follow(VideoTracker(network, INPUT, CPU), images, {0: blobs(1)})
+    tracker, buffer = VideoTracker(network, INPUT, CPU), np.empty_like(images[0])
+    for k, image in enumerate(images):
+        buffer[:] = image
+        result = tracker.add(buffer, blobs(1)) if k == 0 else tracker.step(buffer)
+        assert np.array_equal(result.labels, expected[k])
+    assert tracker.frames == 4
+
+
+# --- forms of frames and masks
+
+
+@pytest.mark.parametrize(
+    ("mask", "ids", "expected"),
+    [
+        (blobs(1) == 1, None, {1}),
+        (blobs(1) == 1, [7], {7}),
+        ((blobs(1) == 1).astype(np.uint8) * 255, None, {1}),
+        ((blobs(1) == 1).astype(np.uint8) * 255, [9], {9}),
+        (np.stack([blobs(1) == 1, blobs(2) == 2]), [4, 2], {4, 2}),
+        (np.stack([blobs(1) == 1, blobs(2) == 2]).astype(np.float32), [4, 2], {4, 2}),
+        (blobs(1, 2).astype(np.uint16), [2], {2}),
+        (torch.from_numpy(blobs(1, 2)), None, {1, 2}),
+        (np.where(blobs(1) == 1, 255, 0).astype(np.int32), None, {255}),  # void in uint8 only
+    ],
+)
+def test_forms_of_masks(mask, ids, expected):
+    result = copying().add(frames(1)[0], mask, ids)
+    assert {*result.ids} == expected == {*np.unique(result.labels)} - {0}
+
+
+def test_forms_of_frames(network):
+    (image,) = frames(1)
+    planes = torch.from_numpy(image).permute(2, 0, 1)
+    for frame in (image, torch.from_numpy(image), planes, image[:, ::-1][:, ::-1]):
+        tracker = VideoTracker(network, INPUT, CPU)
+        tracker.add(frame, blobs(1))
+        assert np.array_equal(tracker.snapshot().newest.image, image)
+
+
+@pytest.mark.parametrize(
+    ("mask", "ids", "message"),
+    [
+        (blobs(1)[:-1], None, "65x48, its frame 65x49"),
+        (blobs(1).astype(np.float32), None, "expected integers"),
+        (np.stack([blobs(1)] * 3, -1)[None], None, "expected integers"),
+        (np.stack([blobs(1), blobs(2)]), None, "stack of 2 masks, but ids names none"),
+        (np.stack([blobs(1), blobs(2)]), [1, 2, 3], "ids names 3"),
+        (blobs(1) == 1, [1, 2], "it holds one object, but ids names 2"),
+        (blobs(1), [1, 1], "twice"),
+        (blobs(1).astype(np.int32) * 70_000, None, "1 to 65535, got 70000"),
+        (-blobs(1).astype(np.int32), None, "got -1"),
+        (blobs(1), [0], "got 0"),
+        (blobs(1), [7], "object 7 is new, but the mask has no pixel of it"),
+        (blobs(), None, "no object in it"),
+    ],
+)
+def test_masks_that_are_refused(mask, ids, message):
+    tracker = copying()
+    with pytest.raises(UserError, match=message):
+        tracker.add(frames(1)[0], mask, ids)
+    assert tracker.ids == () and tracker.frames == 0  # nothing was begun
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (frames(1)[0][..., 0], r"shape \(49, 65\)"),
+        (frames(1)[0].astype(np.float32), "float32"),
+        (np.zeros((0, 5, 3), np.uint8), "expected RGB"),
+        (frames(1)[0][:33], "it is 65x33, the ones before 65x49"),
+        (torch.zeros(1, 49, 65, dtype=torch.uint8), "expected RGB"),
+    ],
+)
+def test_frames_that_are_refused(frame, message):
+    tracker = copying()
+    tracker.add(frames(1)[0], blobs(1))
+    with pytest.raises(UserError, match=message):
+        tracker.step(frame)
+    assert np.array_equal(tracker.step(frames(1)[0]).labels, blobs(1))  # it goes on
+
+
+def test_removing_what_is_not_there():
+    with pytest.raises(UserError, match="object 3 is not tracked"):
+        copying().remove(3)
+
+
+# --- from a checkpoint
+
+
+def test_from_pretrained(tmp_path: Path):
+    checkpoint = tmp_path / "nano.pth"
+    save_weights(build_model(configs.load("mavos_nano", "demo").model), checkpoint)
+    tracker = VideoTracker.from_pretrained(
+        "mavos_nano", str(checkpoint), "cpu", overrides=["model.test_memory_gap=5"]
+    )
+    tracker.add(frames(1)[0], blobs(1))
+    assert tracker.step(frames(1)[0]).labels.shape == SIZE
+    assert torch.get_float32_matmul_precision() == "highest"  # PyTorch's settings are the user's
+    with pytest.raises(UserError, match="mavos_nano"):
+        VideoTracker.from_pretrained("mavos_nan", checkpoint)
+    with pytest.raises(UserError, match="no checkpoint"):
+        VideoTracker.from_pretrained("mavos_nano", tmp_path / "none.pth", "cpu")
+    with pytest.raises(UserError, match="cuda:77"):
+        VideoTracker.from_pretrained("mavos_nano", checkpoint, "cuda:77")

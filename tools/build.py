@@ -1,0 +1,46 @@
+"""From a config and a checkpoint to a network that segments."""
+
+from pathlib import Path
+
+import torch
+
+from configs.schema import Config, EvalConfig
+from dataloaders.resize import long_edge_of
+from dataloaders.video_reader import InputSize
+from networks import build_model, check_device
+from networks.graphs import build_runner
+from networks.inference import for_inference
+from networks.segmenter import VideoSegmenter, call
+from networks.wrappers import ObjectGroups, TestTimeAugmentation
+from utils.checkpoint import load_weights
+from utils.device import half_precision, pick_dtype
+
+
+def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
+    """The network ready to segment, and the size its frames must have."""
+    dtype = weight_dtype(cfg.eval, device)
+    check_device(cfg.model, device, dtype)
+    network = build_model(cfg.model)
+    load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
+    run = build_runner(device) if cfg.eval.compile else call
+    model = ObjectGroups(for_inference(network.to(device), dtype, run))
+    scales, max_short_edge = (1.0,), None
+    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
+    if cfg.eval.multiscale:
+        scales, max_short_edge = cfg.eval.scales, resolution
+    if cfg.eval.multiscale or cfg.eval.flip:
+        model = TestTimeAugmentation(model, flip=cfg.eval.flip)
+    limits = (max_short_edge, long_edge_of(resolution))
+    return model, InputSize(model.align_corners, scales, *limits)
+
+
+def precision_of(cfg: EvalConfig, device: torch.device) -> str:
+    """Name of the precision to compute in."""
+    if cfg.amp:
+        return "bf16" if half_precision(device) == torch.bfloat16 else "fp16"
+    return cfg.dtype
+
+
+def weight_dtype(cfg: EvalConfig, device: torch.device) -> torch.dtype:
+    """Type of the network's weights; raises UserError if the device cannot compute with it."""
+    return pick_dtype(precision_of(cfg, device), device)

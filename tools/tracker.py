@@ -1,0 +1,371 @@
+"""Track objects through a video frame by frame: the streaming interface of every method.
+
+    tracker = VideoTracker.from_pretrained("r50_mavos", "r50_mavos.pth")
+    result = tracker.add(first_frame, first_mask)
+    for result in tracker.stream(later_frames):
+        show(result.labels)
+
+Frames are needed one at a time; with a memory of constant size a video may be endless.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import configs
+from dataloaders.resize import to_input
+from dataloaders.video_reader import InputSize
+from networks.segmenter import Segmented, VideoSegmenter, hard_labels, one_hot
+from networks.wrappers import ObjectGroups
+from tools.build import build
+from tools.given_masks import Given, as_array, read_given
+from utils.device import (
+    has_half_precision_units,
+    keep_freed_memory,
+    pick_device,
+    products_through_onednn,
+)
+from utils.errors import UserError
+
+_IGNORED = -1  # a label that is no channel of a mask
+_PRESENCE_STRIDE = 4  # pixels; the networks decide at that distance
+
+
+class Result:
+    """The objects of one frame."""
+
+    def __init__(self, labels: np.ndarray, presence: dict[int, float], belief: "_Belief"):
+        self.labels = labels  # (H, W) uint8, or uint16 where an id is above 255; the user's ids
+        self.presence = presence  # id -> 0 to 1: how sure it is that the object is in the picture
+        self._belief: _Belief | None = belief
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The objects that are tracked, in the picture or not."""
+        return tuple(self.presence)
+
+    def probability(self, object_id: int) -> np.ndarray:
+        """(H, W) float32, 0 to 1: how likely a pixel belongs to the object.
+
+        Only for the newest result: they take megabytes a frame, so older ones are let go. Raises
+        UserError for those, and for an object that was not tracked in this frame.
+        """
+        if object_id not in self.presence:
+            raise UserError(f"object {object_id} is not tracked here; there are {self.ids}")
+        if self._belief is None:
+            raise UserError("probabilities are kept for the newest frame; ask before the next one")
+        return self._belief.of(object_id)
+
+    def _forget(self) -> None:
+        self._belief = None
+
+
+class _Belief(NamedTuple):
+    """What the probabilities of a frame come from."""
+
+    logits: Tensor | None  # (1, 1 + N, H, W); None in a frame that nothing was predicted for
+    labels: Tensor  # (H, W) int64 identities, what was given laid over what was predicted
+    given: frozenset[int]  # identities whose mask is the user's
+    identities: dict[int, int]  # object id -> identity
+
+    def of(self, object_id: int) -> np.ndarray:
+        identity = self.identities[object_id]
+        if self.logits is None or identity in self.given:
+            return (self.labels == identity).float().cpu().numpy()
+        probability = self.logits.float().softmax(dim=1)[0, identity]
+        users = torch.isin(self.labels, torch.tensor([*self.given], device=self.labels.device))
+        return probability.masked_fill(users, 0).cpu().numpy()
+
+
+class _Newest(NamedTuple):
+    """The last frame, which enters the memory when the next one comes: until then it can change."""
+
+    image: np.ndarray  # (H, W, 3) uint8, to know it by
+    feats: Any = None  # None while there is no object
+    out: Segmented | None = None  # None in a frame that nothing was predicted for
+    labels: Tensor | None = None  # (H, W) int64 identities
+    given: frozenset[int] = frozenset()  # identities whose mask is the user's
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that is known of a video; a value, so that keeping one is going back there."""
+
+    ids: tuple[int | None, ...] = ()  # of identity 1, 2, …; None: removed
+    memory: Any = None
+    newest: _Newest | None = None
+    frames: int = 0
+    size: tuple[int, int] | None = None  # (H, W) of the frames
+
+    def identities(self) -> dict[int, int]:
+        """Object id -> identity, of what is tracked."""
+        return {i: n for n, i in enumerate(self.ids, start=1) if i is not None}
+
+
+def _computes(method: Callable) -> Callable:
+    """For the methods that run the network; the caller's settings of PyTorch stay as they are."""
+
+    @wraps(method)
+    def wrapped(self: "VideoTracker", *args, **kwargs):
+        routed = products_through_onednn() if self._device.type == "cpu" else nullcontext()
+        with torch.inference_mode(), routed:
+            return method(self, *args, **kwargs)
+
+    return wrapped
+
+
+class VideoTracker:
+    """Tracks the objects of one video.
+
+    model: any method, on ``device``, in its inference form. input_size: how frames are brought to
+    the size of its input.
+    """
+
+    def __init__(self, model: VideoSegmenter, input_size: InputSize, device: torch.device):
+        self._model = model if isinstance(model, ObjectGroups) else ObjectGroups(model)
+        self._input_size, self._device = input_size, device
+        self._state = Snapshot()
+        self._result: Result | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str,
+        checkpoint: str | Path,
+        device: str | None = None,
+        amp: bool = True,
+        overrides: Sequence[str] = (),
+    ) -> "VideoTracker":
+        """model: a name of ``configs.models.MODELS``; checkpoint: a file for it.
+
+        device: cpu, mps, cuda or cuda:N, the fastest if None. amp: compute in half precision where
+        the device has units for it. overrides: config fields as "section.field=value", e.g.
+        "model.test_memory_gap=20", "eval.max_resolution=480", "eval.compile=True".
+        Raises UserError for an unknown name, field or device, or a file that does not fit.
+        """
+        picked = pick_device(device or "auto")
+        if picked.type == "cuda":
+            torch.cuda.set_device(picked)
+        elif picked.type == "cpu":
+            keep_freed_memory()
+        half = [f"eval.amp={amp and has_half_precision_units(picked)}"]
+        cfg = configs.load(model, "pre_ytb_dav", [*half, *overrides])
+        return cls(*build(cfg, Path(checkpoint), picked), picked)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The objects that are tracked."""
+        return tuple(self._state.identities())
+
+    @property
+    def frames(self) -> int:
+        """Frames seen since the start."""
+        return self._state.frames
+
+    @_computes
+    def add(
+        self,
+        frame: np.ndarray | Tensor,
+        mask: np.ndarray | Tensor,
+        ids: Sequence[int] | None = None,
+    ) -> Result:
+        """A frame with masks of new objects, or corrected ones; the others are tracked as usual.
+
+        frame: as for ``step``, the next one, or once more the last one: then what was said of it is
+        corrected, before it enters the memory. mask, ids: see ``given_masks.read_given``; a known
+        object in ``ids`` without a pixel in the mask is not in this frame.
+        """
+        image = self._checked(frame)
+        given = read_given(mask, ids, image.shape[:2])
+        if unknown := set(given.ids) - set(self.ids) - set(np.unique(given.labels).tolist()):
+            raise UserError(
+                f"object {min(unknown)} is new, but the mask has no pixel of it; the pixels of an "
+                "integer mask are ids, that of a single object may be booleans"
+            )
+        if not given.ids:
+            raise UserError("mask: there is no object in it; use step() for a frame without masks")
+        newest = self._state.newest
+        if newest is None or not np.array_equal(newest.image, image):
+            self._advance(image)
+        self._lay_over(given)
+        return self._say()
+
+    @_computes
+    def step(self, frame: np.ndarray | Tensor) -> Result:
+        """The objects in the next frame, (H, W, 3) uint8 RGB; a tensor may also be (3, H, W).
+
+        Before the first mask all is background. Raises UserError for a frame of another form, or of
+        another size than the ones before.
+        """
+        self._advance(self._checked(frame))
+        return self._say()
+
+    def stream(self, frames: Iterable[np.ndarray | Tensor]) -> Iterator[Result]:
+        """``step`` for each frame, as they come."""
+        return map(self.step, frames)
+
+    @_computes
+    def remove(self, object_id: int) -> None:
+        """Track an object no more. Raises UserError if it is not tracked.
+
+        What is said of the others does not change: the network goes on telling it from them, until
+        all objects that share its group are gone. The id may be given to another object.
+        """
+        identity = self._state.identities().get(object_id)
+        if identity is None:
+            raise UserError(f"object {object_id} is not tracked; there are {self.ids}")
+        ids = list(self._state.ids)
+        ids[identity - 1] = None
+        self._state = replace(self._state, ids=tuple(ids))
+        group = (identity - 1) // self._model.group_size
+        if not any(ids[self._slots_of(group)]):
+            self._drop_group(group)
+
+    def reset(self) -> None:
+        """Forget the video; the next frame may be of another one."""
+        self.restore(Snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """All that is known of the video, for ``restore``; it does not change any more."""
+        return self._state
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to where the video was then."""
+        self._let_go()
+        self._state = snapshot
+
+    def _advance(self, image: np.ndarray) -> None:
+        """Memorize the last frame, predict this one."""
+        self._memorize()
+        state, newest = self._state, _Newest(image)
+        if state.memory is not None:
+            feats = self._encode(image)
+            out = self._model.segment(feats, state.memory, image.shape[:2])
+            newest = _Newest(image, feats, out, hard_labels(out.logits)[0])
+        self._state = replace(state, newest=newest, frames=state.frames + 1, size=image.shape[:2])
+
+    def _memorize(self) -> None:
+        state = self._state
+        newest = state.newest
+        if newest is None or newest.labels is None:
+            return
+        mask = one_hot(newest.labels[None], len(state.ids))
+        if state.memory is None:
+            memory = self._model.start(newest.feats, mask)
+        else:
+            memory = self._model.memorize(
+                newest.out, mask, state.memory, new_objects=bool(newest.given)
+            )
+        self._state = replace(state, memory=memory, newest=None)
+
+    def _lay_over(self, given: Given) -> None:
+        """Make the user's masks a part of the last frame."""
+        state = self._state
+        known = state.identities()
+        ids = state.ids + tuple(i for i in given.ids if i not in known)
+        state = replace(state, ids=ids)
+        identities, newest = state.identities(), state.newest
+        users = [identities[i] for i in given.ids]
+        labels = newest.labels
+        if labels is None:
+            labels = torch.zeros(newest.image.shape[:2], dtype=torch.int64, device=self._device)
+        table = np.zeros(max(given.ids) + 1, np.int64)
+        table[list(given.ids)] = users
+        over = torch.from_numpy(table[given.labels]).to(self._device)
+        labels = labels.masked_fill(torch.isin(labels, over.new_tensor(users)), 0)
+        if given.ignored is not None:
+            labels = labels.masked_fill(torch.from_numpy(given.ignored).to(self._device), _IGNORED)
+        feats = self._encode(newest.image) if newest.feats is None else newest.feats
+        newest = newest._replace(
+            feats=feats, labels=torch.where(over > 0, over, labels), given=newest.given | {*users}
+        )
+        self._state = replace(state, newest=newest)
+
+    def _drop_group(self, group: int) -> None:
+        """Forget a group of objects that are all removed; those after it move up."""
+        self._memorize()  # labels are numbered as the memory is
+        ids = list(self._state.ids)
+        del ids[self._slots_of(group)]
+        memory = self._model.without(self._state.memory, group)
+        self._state = replace(self._state, ids=tuple(ids), memory=memory or None)
+
+    def _slots_of(self, group: int) -> slice:
+        """Where the objects of a group are in ``ids``."""
+        return slice(group * self._model.group_size, (group + 1) * self._model.group_size)
+
+    def _encode(self, image: np.ndarray) -> Any:
+        """Features of a picture (H, W, 3)."""
+        (size,) = self._input_size.of(image.shape[:2])
+        return self._model.encode(to_input(image, size)[None].to(self._device))
+
+    def _say(self) -> Result:
+        """The result of the last frame."""
+        self._let_go()
+        state = self._state
+        newest, identities = state.newest, state.identities()
+        table = np.array([0, *(i or 0 for i in state.ids)])
+        table = table.astype(np.uint8 if table.max() <= 255 else np.uint16)
+        if newest.labels is None:
+            labels, belief = np.zeros(newest.image.shape[:2], np.uint8), None
+        else:
+            # pixels to ignore are shown as predicted, or as background
+            shown = newest.labels
+            if newest.out is not None and newest.given:
+                shown = torch.where(shown == _IGNORED, hard_labels(newest.out.logits)[0], shown)
+            labels = table[shown.clamp_min(0).to(torch.int16).cpu().numpy()]
+            logits = None if newest.out is None else newest.out.logits
+            belief = _Belief(logits, newest.labels, newest.given, identities)
+        self._result = Result(labels, self._presence(), belief)
+        return self._result
+
+    def _presence(self) -> dict[int, float]:
+        """Id -> how sure the network is that the object is in the last frame at all, 0 to 1."""
+        newest, identities = self._state.newest, self._state.identities()
+        if newest.labels is None:
+            return {}
+        found = {}
+        if newest.out is not None:
+            found = dict(enumerate(presence(newest.out.logits).tolist(), start=1))
+        given = {n: float((newest.labels == n).any()) for n in newest.given}
+        return {i: (found | given)[n] for i, n in identities.items()}
+
+    def _let_go(self) -> None:
+        if self._result is not None:
+            self._result._forget()
+        self._result = None
+
+    def _checked(self, frame: np.ndarray | Tensor) -> np.ndarray:
+        """The frame as an array (H, W, 3) of its own."""
+        array = np.array(as_array(frame))
+        if isinstance(frame, Tensor) and array.ndim == 3 and array.shape[-1] != 3:
+            array = np.ascontiguousarray(np.moveaxis(array, 0, -1))
+        if array.ndim != 3 or array.shape[-1] != 3 or array.dtype != np.uint8 or not array.size:
+            raise UserError(
+                f"frame: got {array.dtype} of shape {tuple(np.shape(frame))}; expected RGB, uint8, "
+                "(height, width, 3), or a tensor (3, height, width)"
+            )
+        size = self._state.size
+        if size is not None and size != array.shape[:2]:
+            raise UserError(
+                f"frame: it is {array.shape[1]}x{array.shape[0]}, the ones before {size[1]}x"
+                f"{size[0]} (width x height). All frames of a video have one size; reset() begins "
+                "another video"
+            )
+        return array
+
+
+def presence(logits: Tensor) -> Tensor:
+    """How sure a network is that its objects are in the picture: (1, 1 + N, H, W) -> (N,), 0 to 1.
+
+    The greatest probability of an object, over patches of 12 pixels so that no single pixel counts.
+    """
+    few = logits[:, :, ::_PRESENCE_STRIDE, ::_PRESENCE_STRIDE].float().softmax(dim=1)[:, 1:]
+    return F.avg_pool2d(few, 3, 1, padding=1, count_include_pad=False).amax(dim=(0, 2, 3))
