@@ -18,12 +18,8 @@ def object_in_box(image: np.ndarray, box: tuple[float, float, float, float]) -> 
     that is too small or holds nothing that stands out.
     """
     height, width = image.shape[:2]
-    left, top = (
-        int(np.clip(round(v), 0, s)) for v, s in zip(box[:2], (width, height), strict=True)
-    )
-    right, bottom = (
-        int(np.clip(round(v), 0, s)) for v, s in zip(box[2:], (width, height), strict=True)
-    )
+    limits = np.array([width, height, width, height])
+    left, top, right, bottom = np.clip(np.round(box), 0, limits).astype(int).tolist()
     if right - left < 4 or bottom - top < 4:
         raise Refused("the box is too small: draw it around the object, with a little air")
     reach = int(_MARGIN * max(right - left, bottom - top)) + 2
@@ -31,9 +27,8 @@ def object_in_box(image: np.ndarray, box: tuple[float, float, float, float]) -> 
     crop = image[y0 : min(height, bottom + reach), x0 : min(width, right + reach)]
     scale = min(1.0, _WORK_EDGE / max(crop.shape[:2]))
     small = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    inside = _grab_cut(
-        small, [round(v * scale) for v in (left - x0, top - y0, right - x0, bottom - y0)]
-    )
+    corners = (left - x0, top - y0, right - x0, bottom - y0)
+    inside = _grab_cut(small, [round(v * scale) for v in corners])
     found = np.zeros((height, width), bool)
     enlarged = cv2.resize(inside, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
     found[y0 : y0 + crop.shape[0], x0 : x0 + crop.shape[1]] = enlarged

@@ -1,15 +1,13 @@
-"""The frames of a video as pictures in the session's folder, so that any of them is there at once."""
+"""The frames of a video as pictures in the session's folder: any of them is there at once."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from dataloaders.images import list_images, read_image
-from dataloaders.video_files import VideoFile
+from dataloaders.frame_sources import frames_from
+from dataloaders.images import read_image
 from tools.webapp.jobs import Job
 from tools.webapp.refusals import Refused
 from tools.webapp.uploads import check_disk
@@ -20,6 +18,7 @@ _JPEG_QUALITY = 95
 _MOST_PIXELS = 40_000_000  # of a frame; 8K has 33 million
 _CHECK_DISK_EVERY = 100  # frames
 _USUAL_RATE = 25.0  # frames per second, where the file does not say
+_HIGHEST_RATE = 240.0  # browsers record with the clock of the file as the rate: 1000
 
 
 @dataclass(frozen=True)
@@ -47,48 +46,47 @@ class Clip:
 def decode(source: Path, folder: Path, name: str, most_frames: int, job: Job) -> Clip:
     """Write every frame of a video file or a folder of pictures into ``folder``.
 
-    A video that is damaged further on, too long or stopped gives the frames up to there, and a
-    warning. Raises UserError if there is no frame at all.
+    A video that is damaged, too long or stopped gives the frames there are, and a warning. Raises
+    UserError if there is no frame at all.
     """
     folder.mkdir()
-    size, warning = (0, 0), ""
-    rate, pictures = _USUAL_RATE, iter(())
+    size, damaged, warnings = (0, 0), 0, []
     try:
-        rate, announced, pictures = _open(source)
-        job.total = min(announced, most_frames)
-        for index, image in enumerate(pictures):
-            if index == most_frames:
-                warning = f"Only the first {most_frames} frames were taken (--max_frames)."
-                break
-            if job.stopping.is_set():
-                warning = f"Stopped: the first {index} frames were taken."
-                break
-            size = _checked_size(image, size, index)
-            _write(_path(folder, index), image)
-            if index % _CHECK_DISK_EVERY == 0:
-                check_disk(folder)
-            job.tick(index)
+        with frames_from(source, end=most_frames + 1) as frames:
+            job.total = frames.length or 0
+            rate = frames.frame_rate or _USUAL_RATE
+            if rate > _HIGHEST_RATE:
+                rate = _USUAL_RATE
+            for frame in frames.named():
+                if job.stopping.is_set() or job.done == most_frames:
+                    break
+                if frame.image is None:
+                    damaged += 1
+                    continue
+                size = _checked_size(frame.image, size, job.done)
+                if job.done % _CHECK_DISK_EVERY == 0:
+                    check_disk(folder)
+                _write(_path(folder, job.done), frame.image)
+                job.tick(job.done)
+            warnings = _left_out(job, most_frames, damaged, frames.fault)
     except UserError as error:
-        warning = str(error).replace(str(source), name)
-        if not job.done:
-            raise Refused(warning) from error
+        warnings.append(str(error))
+    warning = " ".join(warnings).replace(str(source), name)
     if not job.done:
         raise Refused(warning or f"{name}: there is no frame in it")
     return Clip(name, folder, size, job.done, rate, warning)
 
 
-def _open(source: Path) -> tuple[float, int, Iterator[np.ndarray]]:
-    if source.is_dir():
-        paths = list_images(source)
-        return _USUAL_RATE, len(paths), map(read_image, paths)
-    video = VideoFile(source)
-    return _USUAL_RATE, max(0, video.announced), _frames(video)
-
-
-def _frames(video: VideoFile) -> Iterator[np.ndarray]:
-    with closing(video):
-        while (frame := video.read()) is not None:
-            yield frame
+def _left_out(job: Job, most_frames: int, damaged: int, fault: str | None) -> list[str]:
+    """What a user has to know of the frames that are not there."""
+    told = [fault] if fault else []
+    if job.stopping.is_set():
+        told.append(f"Stopped: the first {job.done} frames were taken.")
+    elif job.done == most_frames and (not job.total or job.total > most_frames):
+        told.append(f"Only the first {most_frames} frames were taken (--max_frames).")
+    if damaged:
+        told.append(f"{damaged} damaged frames were left out.")
+    return told
 
 
 def _checked_size(image: np.ndarray, size: tuple[int, int], index: int) -> tuple[int, int]:

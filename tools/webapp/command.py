@@ -13,7 +13,7 @@ import uvicorn
 
 from configs.schema import Config
 from tools.cli import INTERRUPTED
-from tools.evaluation import build
+from tools.build import build
 from tools.find_checkpoint import find_checkpoint
 from tools.tracker import VideoTracker
 from tools.webapp.options import parse
@@ -22,7 +22,7 @@ from tools.webapp.server import build_app
 from tools.webapp.session import Limits, Session
 from tools.webapp.sessions import Sessions
 from tools.webapp.turns import Turns
-from utils.device import allow_tf32, device_name, pick_device, tune_cpu, use_threads
+from utils.device import allow_tf32, device_name, keep_freed_memory, pick_device, use_threads
 from utils.errors import UserError
 from utils.logging import run_header, setup_logging
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     device = pick_device(cfg.eval.device)
     use_threads(cfg.eval.threads)
     if device.type == "cpu":
-        tune_cpu()
+        keep_freed_memory()
     allow_tf32(cfg.eval.dtype == "tf32")
     log.info(run_header(device_name(device)))
     checkpoint = find_checkpoint(cfg)

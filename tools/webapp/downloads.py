@@ -25,7 +25,7 @@ def safe_name(name: str) -> str:
 
 
 def write_zip(path: Path, clip: Clip, annotations: Annotations, job: Job) -> None:
-    """Palette PNGs ``Annotations/<clip>/<frame>.png`` of all frames with labels, as tools/eval.py."""
+    """Palette PNGs ``Annotations/<clip>/<frame>.png`` of all frames with labels."""
     folder = path.with_name("masks")
     masks = folder / "Annotations" / safe_name(clip.name)
     try:

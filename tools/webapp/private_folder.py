@@ -19,7 +19,7 @@ _LOCK = "lock"
 def private_folder() -> Iterator[Path]:
     """Yield a new folder of mode 0700; it is deleted when the block ends.
 
-    What a server that was killed left behind is deleted first: a living one holds a lock on its own.
+    What a killed server left behind is deleted first; a living one holds a lock on its own.
     """
     _remove_left_behind()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))

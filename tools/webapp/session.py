@@ -1,4 +1,4 @@
-"""One open page: its clip, its objects, its tracker and its folder. Shares nothing but the network."""
+"""One open page: its clip, objects, tracker and folder. Pages share nothing but the network."""
 
 import shutil
 import threading

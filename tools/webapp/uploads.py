@@ -103,7 +103,7 @@ def check_disk(folder: Path) -> None:
     """Raises Refused where little room is left."""
     if shutil.disk_usage(folder).free < _KEEP_FREE:
         raise Refused(
-            "the server's disk is nearly full: free some space there, or set TMPDIR to another disk",
+            "the server's disk is nearly full: free some space, or set TMPDIR to another disk",
             HTTPStatus.INSUFFICIENT_STORAGE,
         )
 
