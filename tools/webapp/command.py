@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 
 from configs.schema import Config
-from tools.cli import INTERRUPTED
 from tools.build import build
+from tools.cli import INTERRUPTED
 from tools.find_checkpoint import find_checkpoint
 from tools.tracker import VideoTracker
 from tools.webapp.options import parse

@@ -19,7 +19,8 @@ _RECENT_FRAMES = 30  # that the speed is measured over
 class Job:
     """What is done, how far it is, and how it ended."""
 
-    def __init__(self, kind: str, total: int) -> None:
+    def __init__(self, number: int, kind: str, total: int) -> None:
+        self.number = number  # tells the jobs of a session apart
         self.kind = kind  # decode, track, or the name of the file that is made
         self.done, self.total = 0, total  # frames; total 0: nobody knows yet
         self.frame: int | None = None  # the newest one
@@ -58,7 +59,8 @@ class Worker:
         with self._starting:
             if self.busy:
                 raise Refused("busy with something else: wait or pause first", HTTPStatus.CONFLICT)
-            job = self.job = Job(kind, total)
+            number = self.job.number + 1 if self.job else 1
+            job = self.job = Job(number, kind, total)
             self._future = self._pool.submit(work, job)
         self._future.add_done_callback(lambda future: _ended(job, future))
 

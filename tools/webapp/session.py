@@ -195,6 +195,7 @@ def _there(value: Any) -> Any:
 
 def _job_state(job: Job) -> dict[str, Any]:
     return {
+        "number": job.number,
         "kind": job.kind,
         "running": job.running,
         "done": job.done,
