@@ -124,6 +124,7 @@ class Annotations:
                 self._write("shown", frame, base)
             for object_id in ids:
                 self.objects[object_id].end = self._end_after(object_id, frame)
+            self._presence[frame] |= {i: float((labels == i).any()) for i in ids}
             self._outdate_after(frame)
 
     def discard(self, frame: int) -> None:
@@ -145,14 +146,14 @@ class Annotations:
         frame: int,
         labels: np.ndarray,
         presence: dict[int, float],
-        base: np.ndarray | None = None,
+        predicted: np.ndarray,
     ) -> None:
-        """Keep the result of a frame; base: the prediction, where something was given."""
+        """Keep the result of a frame, and what was predicted before a drawing was laid over it."""
         with self._lock:
             self._write("shown", frame, labels)
             if frame in self.given:
-                self._write("base", frame, base)
-            self._presence[frame] = presence
+                self._write("base", frame, predicted)
+            self._presence[frame] = dict(presence)
             self.status[frame] = Status.VALID
             self._touch((frame,))
 

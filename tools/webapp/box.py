@@ -8,6 +8,7 @@ from tools.webapp.refusals import Refused
 _WORK_EDGE = 320  # pixels of the longer edge that GrabCut sees: it takes about half a second
 _MARGIN = 0.25  # of the box, on each side: what the background looks like
 _ROUNDS = 5
+_SPECK = 5  # pixels, of what GrabCut sees: smaller areas and holes are no part of an object's shape
 _LEAST_SHARE = 0.01  # of the box, that an object must fill
 
 
@@ -48,4 +49,8 @@ def _grab_cut(image: np.ndarray, box: list[int]) -> np.ndarray:
     cv2.setRNGSeed(0)  # the same box gives the same mask
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(image, mask, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    found = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    # specks and hair cracks come from noise and glare
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_SPECK, _SPECK))
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, kernel)
+    return cv2.morphologyEx(found, cv2.MORPH_OPEN, kernel).astype(np.float32)

@@ -1,6 +1,7 @@
 """The frames of a video as pictures in the session's folder: any of them is there at once."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import cv2
@@ -35,7 +36,9 @@ class Clip:
     def path(self, frame: int) -> Path:
         """The picture of a frame."""
         if not 0 <= frame < self.length:
-            raise Refused(f"there is no frame {frame}: the clip has {self.length}")
+            raise Refused(
+                f"there is no frame {frame}: the clip has {self.length}", HTTPStatus.NOT_FOUND
+            )
         return _path(self.folder, frame)
 
     def image(self, frame: int) -> np.ndarray:

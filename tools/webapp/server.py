@@ -8,7 +8,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FiniteFloat
+from starlette.requests import ClientDisconnect
 
 from tools.webapp.guard import Guard
 from tools.webapp.refusals import Refused
@@ -35,7 +36,9 @@ class ObjectRequest(BaseModel):
 
 class BoxRequest(BaseModel):
     frame: int
-    box: tuple[float, float, float, float]  # left, top, right, bottom in pixels
+    box: tuple[
+        FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat
+    ]  # left, top, right, bottom in pixels
 
 
 class TrackRequest(BaseModel):
@@ -88,7 +91,11 @@ def _add_sessions(app: FastAPI, sessions: Sessions, about: dict) -> None:
     async def upload(token: str, part: int, request: Request) -> dict:
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdigit() else None
-        await sessions.find(token).uploads.receive(part, size, request.stream())
+        uploads = sessions.find(token).uploads
+        try:
+            await uploads.receive(part, size, request.stream())
+        except ClientDisconnect:  # given up: nobody reads the answer
+            uploads.discard()
         return {}
 
     @app.post("/api/{token}/clip")

@@ -61,16 +61,16 @@ class Session:
 
     def _decode(self, source: Path, name: str, job: Job) -> None:
         try:
-            number = self._clips + 1
-            folder = self._folder / f"clip{number}"
             self._forget_clip()
+            self._clips += 1
+            folder = self._folder / f"clip{self._clips}"
             folder.mkdir()
             clip = decode(source, folder / "frames", name, self._limits.frames, job)
             annotations = Annotations(folder / "labels", clip.size, clip.length)
             self._tracking = Tracking(
                 self._make_tracker(), clip, annotations, self._turns, self._limits.snapshots
             )
-            self._clip, self._annotations, self._clips = clip, annotations, number
+            self._clip, self._annotations = clip, annotations
         finally:
             self.uploads.discard()
 

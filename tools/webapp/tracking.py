@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from tools.webapp.annotations import Annotations
+import numpy as np
+
+from tools.webapp.annotations import Annotations, Status
 from tools.webapp.clip import Clip
 from tools.webapp.jobs import Job
 from tools.webapp.refusals import Refused
@@ -73,8 +75,7 @@ class Tracking:
             return start
         if from_frame < first:
             raise Refused(f"nothing is drawn at or before this frame; the first is {first + 1}")
-        is_known = bool(annotations.known_between(from_frame, from_frame + 1))
-        start = from_frame + (is_known and annotations.status[from_frame] != 0)
+        start = from_frame + int(annotations.status[from_frame] == Status.VALID)
         if start >= self._clip.length:
             raise Refused("this is the last frame: nothing comes after it")
         return start
@@ -102,20 +103,25 @@ class Tracking:
         with self._turns:
             self._tracker.restore(snapshot)
             self._remove_the_dead(frame)
-            if drawing is not None:
-                self._tracker.add(image, drawing[0], ids=drawing[1])
+            self._add(image, drawing)
 
     def _track(self, frame: int) -> None:
         image, drawing = self._clip.image(frame), self._annotations.drawing(frame)
-        base = None
         with self._turns:
             self._remove_the_dead(frame)
-            result = self._tracker.step(image)
+            predicted = self._tracker.step(image)
             self._snapshots.add(frame, self._tracker.snapshot())
-            if drawing is not None:
-                base = result.labels
-                result = self._tracker.add(image, drawing[0], ids=drawing[1])
-        self._annotations.record(frame, result.labels, dict(result.presence), base)
+            result = self._add(image, drawing) or predicted
+        self._annotations.record(frame, result.labels, result.presence, predicted.labels)
+
+    def _add(self, image: np.ndarray, drawing: tuple[np.ndarray, list[int]] | None) -> Any:
+        """Tell the tracker what was drawn in the frame it is at; None if that is nothing to it."""
+        if drawing is None:
+            return None
+        labels, ids = drawing
+        # what was rubbed out may be an object that it does not know any more
+        ids = [i for i in ids if i in self._tracker.ids or (labels == i).any()]
+        return self._tracker.add(image, labels, ids=ids) if ids else None
 
     def _remove_the_dead(self, frame: int) -> None:
         for object_id in set(self._tracker.ids) - self._annotations.alive(frame):

@@ -93,7 +93,8 @@ async function send(url, options) {
 function messageIn(text, status) {
   try {
     const message = JSON.parse(text).error;
-    return message.charAt(0).toUpperCase() + message.slice(1);
+    const startsWithWord = /^[a-z]+ /.test(message); // and not with the name of a file
+    return startsWithWord ? message.charAt(0).toUpperCase() + message.slice(1) : message;
   } catch {
     return `The server answered with status ${status}`;
   }

@@ -79,7 +79,7 @@ function showReading() {
 
 export function welcome() {
   const { max_upload_mb: limit, keep_minutes: minutes } = page.about;
-  find("limits").textContent = `; up to ${limit} MB`;
+  find("limits").textContent = `Up to ${limit} MB and ${page.about.max_frames} frames.`;
   find("private").textContent =
     `The video stays on the machine that runs this page, in a private folder. It is deleted when you close the tab, or after ${minutes} minutes of silence.`;
 }

@@ -3,10 +3,11 @@
 import { clamp, emit, find, on, page } from "./page.js";
 import { cssColor } from "./picture.js";
 
-const GUTTER = 124; // pixels for the names; as in style.css
+const GUTTER = 124; // pixels for the names
 const RULER = 18;
 const ROW = 20;
-const END = 10; // room at the right
+const END = 14; // room at the right
+const THUMB = 14; // of the slider, as in style.css
 const canvas = find("timeline");
 const context = canvas.getContext("2d");
 let waiting = false;
@@ -33,16 +34,22 @@ function draw() {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(name).trim();
   const span = Math.max(1, width - GUTTER - END);
+  placeSlider(span);
   ruler(span, color);
   page.objects.forEach((object, i) => row(object, RULER + i * ROW, span, color));
   const x = GUTTER + ((page.frame + 0.5) / page.clip.length) * span;
   context.fillStyle = color("--text");
-  context.fillRect(x - 0.75, 2, 1.5, height - 2);
-  context.beginPath();
-  context.moveTo(x - 5, 2);
-  context.lineTo(x + 5, 2);
-  context.lineTo(x, 9);
-  context.fill();
+  context.globalAlpha = 0.75;
+  context.fillRect(x - 0.75, 0, 1.5, height);
+  context.globalAlpha = 1;
+}
+
+/** Bring the slider's thumb above the play head, in the middle of its frame. */
+function placeSlider(span) {
+  const slider = find("frame");
+  const frameWidth = span / page.clip.length;
+  slider.style.marginLeft = `${GUTTER + (frameWidth - THUMB) / 2}px`;
+  slider.style.width = `${span - frameWidth + THUMB}px`;
 }
 
 function ruler(span, color) {
@@ -83,7 +90,8 @@ function row(object, top, span, color) {
     const to = Math.max(from + 1, Math.floor(((i + 1) * length) / columns));
     const [value, outdated] = average(object.id, from, to);
     if (value === null) continue;
-    const [x, wide] = [GUTTER + (i / columns) * span, span / columns + 0.5];
+    const x = Math.round(GUTTER + (i / columns) * span); // whole pixels leave no seams
+    const wide = Math.round(GUTTER + ((i + 1) / columns) * span) - x;
     context.fillStyle = cssColor(object.id);
     context.globalAlpha = (hidden ? 0.3 : 1) * (outdated ? 0.12 : 0.25);
     context.fillRect(x, top + 3, wide, inner);

@@ -79,6 +79,7 @@ function look() {
   find("track").disabled = page.given.size === 0 || !hasOpen();
   find("track-here").disabled = busy || page.given.size === 0;
   find("pause").hidden = !busy;
+  find("pause-text").textContent = tracking() ? "Pause" : "Stop";
   find("play-icon").setAttribute("href", playing ? "#i-pause" : "#i-play");
   find("discard").disabled = busy || !page.given.has(page.frame);
   find("undo").disabled = busy || !drawing.canUndo();
