@@ -33,7 +33,7 @@ from tools.webapp.turns import Turns
 from utils.paths import RESULTS
 
 SIZE = (96, 128)  # (H, W)
-LENGTH = 30
+LENGTH = 20
 ABOUT = {"model": "mavos_nano", "checkpoint": "nano.pth", "device": "cpu"}
 ABOUT |= {"max_upload_mb": 1, "max_frames": 100, "keep_minutes": 60}
 
@@ -42,7 +42,7 @@ class SlowTurns(Turns):
     """A network that leaves time to press Pause."""
 
     def __enter__(self) -> None:
-        time.sleep(0.05)
+        time.sleep(0.04)
         super().__enter__()
 
 
@@ -170,7 +170,7 @@ def test_from_upload_to_download(open_tab, video, tmp_path):
     page = tab.page
     tab.picture("1_start")
     tab.open(video)
-    tab.wait("#clip-name", "square.mp4 · 128 × 96 · 30 frames")
+    tab.wait("#clip-name", "square.mp4 · 128 × 96 · 20 frames")
     assert page.locator("#track").is_disabled()  # nothing is drawn
 
     # object 1: a box; object 2: a polygon; object 3: a brush, and the eraser
@@ -199,7 +199,7 @@ def test_from_upload_to_download(open_tab, video, tmp_path):
     tab.picture("2_mask_drawn")
 
     page.click("#track")
-    tab.wait("#status", r"Tracking: ([5-9]|1\d) of 30 frames")
+    tab.wait("#status", r"Tracking: ([5-9]|1\d) of 20 frames")
     tab.picture("3_tracking")
     page.click("#pause")
     tab.wait("#status", "Tracked up to frame")

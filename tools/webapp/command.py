@@ -9,6 +9,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+import torch
 import uvicorn
 
 from configs.schema import Config
@@ -48,8 +49,13 @@ def main(argv: list[str]) -> int:
     limits = Limits(args.max_upload_mb * 2**20, args.max_frames, args.snapshots)
     turns = Turns()
 
+    def make_tracker() -> VideoTracker:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # of the session's thread, which calls this
+        return VideoTracker(model, input_size, device)
+
     def make_session(folder: Path) -> Session:
-        return Session(folder, limits, lambda: VideoTracker(model, input_size, device), turns)
+        return Session(folder, limits, make_tracker, turns)
 
     signal.signal(signal.SIGTERM, _terminate)
     try:

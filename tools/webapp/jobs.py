@@ -49,6 +49,7 @@ class Worker:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="webapp-session")
         self._future: Future[None] | None = None
         self._starting = threading.Lock()
+        self._closed = False
 
     @property
     def busy(self) -> bool:
@@ -57,7 +58,7 @@ class Worker:
     def start(self, kind: str, total: int, work: Callable[[Job], None]) -> None:
         """Begin ``work(job)``, which looks at ``job.stopping``; Refused while another one runs."""
         with self._starting:
-            if self.busy:
+            if self.busy or self._closed:
                 raise Refused("busy with something else: wait or pause first", HTTPStatus.CONFLICT)
             number = self.job.number + 1 if self.job else 1
             job = self.job = Job(number, kind, total)
@@ -74,6 +75,9 @@ class Worker:
             time.sleep(0.005)
 
     def close(self) -> None:
+        """Stop what runs; nothing can be started any more."""
+        with self._starting:
+            self._closed = True
         self.stop()
         self._pool.shutdown(wait=True)
 

@@ -65,7 +65,7 @@ export async function discard() {
 }
 
 async function swap(from, to, which) {
-  if (!from.length || stroke || tracking()) return;
+  if (!from.length || stroke || page.job?.running) return;
   const step = from.pop();
   to.push(step);
   emit("history");
@@ -125,8 +125,10 @@ function save(frame, labels) {
   saving = saving
     .then(() => api.putLabels(frame, copy))
     .catch((error) => {
-      frames.outdated(frame);
       notice(`Not saved: ${error.message}`, "error");
+      frames.outdated(frame);
+      reset();
+      return told(() => show(page.frame)); // as the server has it
     })
     .finally(() => {
       unsaved--;

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { page } from "./page.js";
 
-const MOST_PIXELS = 120e6; // of the pictures that are kept; four bytes each
+const MOST_PIXELS = 60e6; // of the pictures that are kept; four bytes each
 
 let pictures = new Map(); // frame -> promise of ImageBitmap, oldest first
 let labels = new Map(); // frame -> promise of Uint8Array

@@ -80,33 +80,33 @@ export function fit() {
 }
 
 function outlineWidth() {
-  return Math.max(1, Math.round(Math.min(page.clip.width, page.clip.height) / 360));
+  return Math.max(1, Math.round(Math.min(page.clip.width, page.clip.height) / 240));
 }
 
 /** Tint and outline of a rectangle of labels. */
 function colored(labels, { left, top, right, bottom }, reach) {
   const { width, height } = page.clip;
   const colors = colorTable();
+  const halo = Math.max(1, reach >> 1);
   const tile = overlayContext.createImageData(right - left, bottom - top);
   const pixels = new Uint32Array(tile.data.buffer);
   const tint = Math.round(page.opacity * 255) << 24;
   const solid = 255 << 24;
   let at = 0;
   for (let y = top; y < bottom; y++) {
-    const up = y >= reach ? -reach * width : 0;
-    const down = y + reach < height ? reach * width : 0;
     for (let x = left; x < right; x++, at++) {
       const i = y * width + x;
+      const color = colors[labels[i]];
+      const far = color ? reach : halo;
+      const west = labels[x >= far ? i - far : i];
+      const east = labels[x + far < width ? i + far : i];
+      const north = labels[y >= far ? i - far * width : i];
+      const south = labels[y + far < height ? i + far * width : i];
       const id = labels[i];
-      const west = labels[x >= reach ? i - reach : i];
-      const east = labels[x + reach < width ? i + reach : i];
-      const north = labels[i + up];
-      const south = labels[i + down];
       const inside = id === west && id === east && id === north && id === south;
-      const color = colors[id];
       if (color) pixels[at] = color | (inside ? tint : solid);
       else if (!inside && (colors[west] || colors[east] || colors[north] || colors[south]))
-        pixels[at] = 0xb0ffffff; // a light line sets the outline off
+        pixels[at] = 0xa0ffffff; // a light line sets the outline off
     }
   }
   return tile;

@@ -7,7 +7,7 @@ const GUTTER = 124; // pixels for the names
 const RULER = 18;
 const ROW = 20;
 const END = 14; // room at the right
-const THUMB = 14; // of the slider, as in style.css
+const THUMB = 14; // of the slider, as in footer.css
 const canvas = find("timeline");
 const context = canvas.getContext("2d");
 let waiting = false;
@@ -84,6 +84,8 @@ function row(object, top, span, color) {
   context.beginPath();
   context.roundRect(GUTTER, top + 3, span, inner, 3);
   context.fill();
+  context.save();
+  context.clip();
   const columns = Math.min(length, Math.floor(span));
   for (let i = 0; i < columns; i++) {
     const from = Math.floor((i * length) / columns);
@@ -98,6 +100,7 @@ function row(object, top, span, color) {
     context.globalAlpha = (hidden ? 0.3 : 1) * (outdated ? 0.3 : 0.95);
     context.fillRect(x, top + 3 + inner * (1 - value), wide, inner * value);
   }
+  context.restore();
   context.globalAlpha = 1;
   for (const [frame, ids] of page.given) if (ids.includes(object.id)) mark(frame, top, span, color);
 }
