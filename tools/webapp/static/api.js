@@ -91,13 +91,15 @@ async function send(url, options) {
 }
 
 function messageIn(text, status) {
+  let message;
   try {
-    const message = JSON.parse(text).error;
-    const startsWithWord = /^[a-z]+ /.test(message); // and not with the name of a file
-    return startsWithWord ? message.charAt(0).toUpperCase() + message.slice(1) : message;
+    message = JSON.parse(text).error;
   } catch {
-    return `The server answered with status ${status}`;
+    // not one of our answers
   }
+  if (!message) return `The server answered with status ${status}`;
+  const startsWithWord = /^[a-z]+ /.test(message); // and not with the name of a file
+  return startsWithWord ? message.charAt(0).toUpperCase() + message.slice(1) : message;
 }
 
 async function bytes(answer) {

@@ -62,6 +62,7 @@ function build() {
   if (key === shown || list.contains(document.activeElement?.closest("input"))) return;
   shown = key;
   list.replaceChildren(...page.objects.map(row));
+  list.querySelector(".current")?.scrollIntoView({ block: "nearest" });
   if (!page.objects.length) {
     list.append(element("li", { className: "empty", textContent: "No object yet: add one." }));
   }

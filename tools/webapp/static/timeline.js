@@ -60,9 +60,11 @@ function ruler(span, color) {
   context.fillStyle = color("--faint");
   const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
   const step = steps.find((one) => (one / length) * span > 52) ?? 10000;
-  for (let frame = 0; frame < length; frame += step) {
-    const x = GUTTER + ((frame + 0.5) / length) * span;
-    context.fillText(String(frame + 1), x, 8);
+  const numbers = [1];
+  for (let number = Math.max(2, step); number <= length; number += step) numbers.push(number);
+  for (const number of numbers) {
+    const x = GUTTER + ((number - 0.5) / length) * span;
+    context.fillText(String(number), x, 8);
     context.fillRect(x - 0.5, RULER - 4, 1, 3);
   }
 }
