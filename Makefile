@@ -31,7 +31,7 @@ $(STAMP): setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 		|| { echo "MAVOS needs Python 3.10 or newer; say which: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test,demo]'
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test,demo,download]'
 	@# opencv-python wants libGL and friends from the system; its headless twin does not
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { $(BIN)/pip uninstall -q -y opencv-python; \
 		$(BIN)/pip install --disable-pip-version-check opencv-python-headless; }

@@ -28,6 +28,7 @@ setup(
         "test": ["pytest", "ruff", *APP, "httpx2", "playwright"],
         "app": APP,
         "demo": ["matplotlib"],  # curves
+        "download": ["gdown>=6.5"],  # files of Google Drive
         # its build imports the torch you have: pip install --no-build-isolation -e .[correlation]
         "correlation": ["spatial-correlation-sampler"],
     },

@@ -126,7 +126,7 @@ def test_without_a_checkpoint_the_places_and_the_download_are_named(data, tmp_pa
     trained = ROOT / "result/nobody_trained_this_MAVOS_Nano/PRE"
     assert f"\n  {trained / 'ema_ckpt/save_step_<N>.pth'}\n" in error
     assert f"\n  {ROOT / 'pretrain_models/MAVOS_Nano_pre.pth'}\n" in error
-    assert "--ckpt_path" in error and "github.com/Amshaker/MAVOS" in error
+    assert "--ckpt_path" in error and "tools/download.py" in error
 
 
 def test_wrong_checkpoints_are_told_with_the_reason(refused, checkpoint, tmp_path):

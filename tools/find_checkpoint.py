@@ -8,9 +8,8 @@ from utils.errors import UserError
 from utils.paths import PRETRAINED, TRAINED
 
 DOWNLOAD_HINT = (
-    "name a file with --ckpt_path, or download one: the model zoo in the README of "
-    "github.com/Amshaker/MAVOS has those of mavos, r50_mavos and swinb_mavos, that of "
-    "github.com/yoxu515/aot-benchmark those of AOT and DeAOT"
+    "name a file with --ckpt_path, or download a published one: `python tools/download.py --list` "
+    "shows their names, docs/MODEL_ZOO.md what each is for"
 )
 
 
@@ -18,7 +17,8 @@ def find_checkpoint(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRE
     """Path of the weights that ``cfg`` asks for.
 
     Training leaves ``<trained>/<exp>_<MODEL>/<STAGE>/{ema_ckpt,ckpt}/save_step_<N>.pth``; downloads
-    are ``<pretrained>/<MODEL>_<STAGE>.pth`` or ``<pretrained>/<model>_<dataset>.pth``, in any case.
+    are ``<pretrained>/<MODEL>_<STAGE>.pth`` or ``<pretrained>/<model>_<dataset>.pth``, in any case;
+    that for DAVIS 2017 serves all datasets of its stage.
     Raises UserError that lists where it looked.
     """
     wanted = cfg.eval
@@ -36,7 +36,7 @@ def find_checkpoint(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRE
         wanted.checkpoint_step,
         [trained / _run_folder(cfg, cfg.stage) / kind for kind in kinds],
         pretrained,
-        [f"{cfg.model.title}_{cfg.stage}.pth", f"{cfg.name}_{wanted.dataset}.pth"],
+        _downloaded_names(cfg),
         DOWNLOAD_HINT,
     )
 
@@ -54,7 +54,8 @@ def find_start(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRETRAIN
         [trained / _run_folder(cfg, stage) / "ema_ckpt"],
         pretrained,
         [f"{cfg.model.title}_{stage}.pth"],
-        f"train stage {stage} first, download its weights, or name a file with --pretrained_path",
+        f"train stage {stage} first, download its weights (python tools/download.py --list), "
+        "or name a file with --pretrained_path",
     )
 
 
@@ -69,6 +70,13 @@ def saved_steps(folder: Path) -> dict[int, Path]:
         return {}
     matches = ((re.fullmatch(r"save_step_(\d+)\.pth", p.name), p) for p in folder.iterdir())
     return dict(sorted((int(match[1]), path) for match, path in matches if match))
+
+
+def _downloaded_names(cfg: Config) -> list[str]:
+    names = [f"{cfg.model.title}_{cfg.stage}.pth", f"{cfg.name}_{cfg.eval.dataset}.pth"]
+    if cfg.stage == "pre_ytb_dav":  # what MAVOS's zoo calls its file for DAVIS
+        names.append(f"{cfg.name}_davis2017.pth")
+    return list(dict.fromkeys(names))
 
 
 def _run_folder(cfg: Config, stage: str) -> Path:

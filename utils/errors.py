@@ -17,9 +17,13 @@ class OutputError(UserError):
     """Results cannot be written: a full disk, no permission. Going on is of no use."""
 
 
-def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
-    """The error for a name that is not among ``known``, with the nearest ones."""
+def unknown_name(what: str, got: str, known: Iterable[str], choices: str = "") -> UserError:
+    """The error for a name that is not among ``known``, with the nearest ones.
+
+    choices: what to say instead of listing all that are known.
+    """
     known = list(known)
     near = difflib.get_close_matches(got.lower(), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return UserError(f"unknown {what} {got!r}; {hint}choose from {', '.join(known)}")
+    choices = choices or f"choose from {', '.join(known)}"
+    return UserError(f"unknown {what} {got!r}; {hint}{choices}")

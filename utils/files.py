@@ -11,7 +11,7 @@ from typing import Any
 
 from utils.errors import OutputError
 
-_REMEDIES = {
+REMEDIES = {  # errors of writing that the user can mend
     errno.ENOSPC: "free some space or choose a folder on another disk",
     errno.EDQUOT: "free some space or choose a folder on another disk",
     errno.EACCES: "choose a folder that you may write to",
@@ -41,8 +41,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         named = error.filename  # None for a failed write, which knows no name
         if named is not None and Path(str(named)) not in (partial, path, *path.parents):
             raise
-        remedy = _REMEDIES.get(error.errno, "check the path")
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The error of a file or folder that cannot be written, with the remedy."""
+    remedy = REMEDIES.get(error.errno, "check the path")
+    return OutputError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 
 def write_json(path: Path, content: Any) -> None:

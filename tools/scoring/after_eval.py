@@ -37,7 +37,7 @@ def score_run(dataset: str, split: str, videos: list[Video], folder: Path) -> No
     """
     protocol = PROTOCOL_OF[dataset]
     try:
-        lacking = next((v.name for v in videos if not _has_truth(v, protocol)), None)
+        lacking = without_truth(dataset, videos)
         if lacking is not None:
             log.info("not scored: no ground truth of %s beside the masks given", lacking)
             return
@@ -54,6 +54,12 @@ def score_run(dataset: str, split: str, videos: list[Video], folder: Path) -> No
         report.write_scores_json(scores, protocol, folder / "scores.json")
     except (UserError, OSError) as error:
         log.warning("not scored: %s", error)
+
+
+def without_truth(dataset: str, videos: list[Video]) -> str | None:
+    """The first video that cannot be scored: all its masks are those that the model is given."""
+    protocol = PROTOCOL_OF[dataset]
+    return next((video.name for video in videos if not _has_truth(video, protocol)), None)
 
 
 def _has_truth(video: Video, protocol: protocols.Protocol) -> bool:

@@ -1,0 +1,84 @@
+"""What each row of a table has to tell: ours, the paper's, the difference, or why there is none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tools.paper.jobs import Job, Measured, shown
+from tools.paper.kinds import find_measured
+from tools.paper.schema import METRICS, Claim, Row, Table
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table as it stands on this machine."""
+
+    row: Row
+    job: Job | None  # None: no network for it here
+    measured: Measured | None
+    status: str  # "done", else why there is nothing of ours
+
+    def ours(self, metric: str) -> float | None:
+        """As shown: rounded to the metric's decimals."""
+        value = self.measured and self.measured.values.get(metric)
+        return None if value is None else round(value, METRICS[metric].decimals)
+
+    def paper(self, metric: str) -> float | None:
+        return self.row.paper.get(metric)
+
+    def difference(self, metric: str) -> float | None:
+        """Ours, as shown, less the paper's; None unless both are there."""
+        ours, paper = self.ours(metric), self.paper(metric)
+        if ours is None or paper is None:
+            return None
+        return round(ours - paper, METRICS[metric].decimals)
+
+
+def make_lines(
+    table: Table, jobs: Mapping[str, Job], failures: Mapping[str, str] | None = None
+) -> list[Line]:
+    """jobs, failures (of this run): by the labels of their rows."""
+    return [
+        _line(table, row, jobs.get(row.label), (failures or {}).get(row.label))
+        for row in table.rows
+    ]
+
+
+def warnings(table: Table, lines: Sequence[Line], options: Sequence[str]) -> Iterator[str]:
+    """Why ours are no results of the benchmark, if they are not; options: of every row."""
+    measured = [line.measured for line in lines if line.measured is not None]
+    numbers = {one.videos for one in measured}
+    if table.videos and numbers - {table.videos}:
+        found = ", ".join(map(str, sorted(numbers)))
+        yield (
+            f"Not the benchmark: {found} of its {table.videos} videos were evaluated, so the "
+            "differences say nothing."
+        )
+    if options and measured:
+        yield f"Measured with options of our own: {' '.join(options)}"
+    yield from dict.fromkeys(one.caveat for one in measured if one.caveat)
+
+
+def met_claims(table: Table, lines: Sequence[Line]) -> Iterator[tuple[Claim, float | None]]:
+    """The claims of a table with our value; None where a row of it is not measured."""
+    by_label = {line.row.label: line for line in lines}
+    for claim in table.claims:
+        pair = (by_label[claim.row].measured, by_label[claim.against].measured)
+        value = other = None
+        if None not in pair:
+            value, other = (measured.values[claim.metric] for measured in pair)
+        yield claim, None if not other else claim.of(value, other)
+
+
+def _line(table: Table, row: Row, job: Job | None, failure: str | None) -> Line:
+    if job is None:
+        return Line(row, None, None, "not part of this framework")
+    if failure:
+        return Line(row, job, None, f"failed: {failure}")
+    measured = find_measured(table, job)
+    if measured is not None:
+        return Line(row, job, measured, "done")
+    if job.missing:
+        return Line(row, job, None, f"not run, missing: {'; '.join(map(str, job.missing))}")
+    if job.conflicts():
+        return Line(row, job, None, f"not run: {shown(job.folder)} has results of other settings")
+    return Line(row, job, None, "not run")
