@@ -39,10 +39,12 @@ ABOUT |= {"max_upload_mb": 1, "max_frames": 100, "keep_minutes": 60}
 
 
 class SlowTurns(Turns):
-    """A network that leaves time to press Pause."""
+    """A network that can be made slow, to leave time to press Pause."""
+
+    seconds = 0.0
 
     def __enter__(self) -> None:
-        time.sleep(0.04)
+        time.sleep(self.seconds)
         super().__enter__()
 
 
@@ -59,7 +61,7 @@ def video(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(checkpoint, tmp_path_factory):
-    """(address, sessions) of a server in a thread."""
+    """(address, sessions, turns) of a server in a thread."""
     torch.set_num_threads(1)
     cfg = configs.load("mavos_nano", overrides=["eval.max_resolution=60"])
     device, turns = torch.device("cpu"), SlowTurns()
@@ -75,7 +77,7 @@ def server(checkpoint, tmp_path_factory):
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, args=([listener],))
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", sessions
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", sessions, turns
         running.should_exit = True
         thread.join()
 
@@ -151,6 +153,7 @@ def open_tab(chromium, server):
         return tabs[-1]
 
     yield open_it
+    server[2].seconds = 0.0
     for tab in tabs:
         tab.close()
     assert [tab.faults for tab in tabs] == [[] for _ in tabs]
@@ -165,7 +168,8 @@ def _masks(archive: bytes) -> dict[int, np.ndarray]:
         }
 
 
-def test_from_upload_to_download(open_tab, video, tmp_path):
+def test_from_upload_to_download(open_tab, server, video, tmp_path):
+    turns = server[2]
     tab = open_tab()
     page = tab.page
     tab.picture("1_start")
@@ -198,11 +202,13 @@ def test_from_upload_to_download(open_tab, video, tmp_path):
     tab.wait("#status", "Ready to track")
     tab.picture("2_mask_drawn")
 
+    turns.seconds = 0.3
     page.click("#track")
     tab.wait("#status", r"Tracking: ([5-9]|1\d) of 20 frames")
     tab.picture("3_tracking")
     page.click("#pause")
     tab.wait("#status", "Tracked up to frame")
+    turns.seconds = 0.0  # waited long enough
     paused_at = int(page.input_value("#frame-number"))
     assert 5 <= paused_at < LENGTH
 
@@ -246,7 +252,8 @@ def test_from_upload_to_download(open_tab, video, tmp_path):
 
 
 def test_two_tabs_do_not_mix_and_closing_one_deletes_its_files(open_tab, server, video):
-    _, sessions = server
+    _, sessions, turns = server
+    turns.seconds = 0.03
     before = len(sessions)
     first, second = open_tab(), open_tab()
     first.open(video)
@@ -307,3 +314,17 @@ def test_a_clip_from_the_camera(open_tab):
     tab.wait("#camera-hint", "Recording: 1 s")
     tab.page.click("#camera-record")
     tab.wait("#clip-name", r"camera.webm · 640 × 480 · \d+ frames")
+
+
+def test_the_newest_object_is_the_one_that_is_drawn(open_tab, video):
+    tab = open_tab()
+    page = tab.page
+    tab.open(video)
+    current = page.locator("#objects li.current input")
+    for _ in range(3):
+        page.keyboard.press("n")
+    page.locator("#objects li").nth(3).wait_for()
+    assert current.input_value() == "Object 4"
+    page.locator("[aria-label=Remove]").nth(3).click()  # never drawn: gone without a question
+    page.locator("#objects li").nth(3).wait_for(state="detached")
+    assert current.input_value() == "Object 1"

@@ -24,9 +24,9 @@ class Job:
         self.kind = kind  # decode, track, or the name of the file that is made
         self.done, self.total = 0, total  # frames; total 0: nobody knows yet
         self.frame: int | None = None  # the newest one
-        self.running = True
         self.error: str | None = None
         self.stopping = threading.Event()
+        self.ended = threading.Event()
         self._ticks: deque[float] = deque([time.perf_counter()], maxlen=_RECENT_FRAMES)
 
     def tick(self, frame: int) -> None:
@@ -34,6 +34,10 @@ class Job:
         self.done += 1
         self.frame = frame
         self._ticks.append(time.perf_counter())
+
+    @property
+    def running(self) -> bool:
+        return not self.ended.is_set()
 
     @property
     def frames_per_second(self) -> float:
@@ -47,7 +51,6 @@ class Worker:
     def __init__(self) -> None:
         self.job: Job | None = None  # the running one, or the last
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="webapp-session")
-        self._future: Future[None] | None = None
         self._starting = threading.Lock()
         self._closed = False
 
@@ -62,17 +65,14 @@ class Worker:
                 raise Refused("busy with something else: wait or pause first", HTTPStatus.CONFLICT)
             number = self.job.number + 1 if self.job else 1
             job = self.job = Job(number, kind, total)
-            self._future = self._pool.submit(work, job)
-        self._future.add_done_callback(lambda future: _ended(job, future))
+            future = self._pool.submit(work, job)
+        future.add_done_callback(lambda future: _note_end(job, future))
 
     def stop(self) -> None:
         """Ask the running job to stop and wait until it has; nothing to do if none runs."""
-        job, future = self.job, self._future
-        if job is None or future is None:
-            return
-        job.stopping.set()
-        while job.running:  # the callback comes a moment after the result
-            time.sleep(0.005)
+        if self.job is not None:
+            self.job.stopping.set()
+            self.job.ended.wait()
 
     def close(self) -> None:
         """Stop what runs; nothing can be started any more."""
@@ -82,7 +82,7 @@ class Worker:
         self._pool.shutdown(wait=True)
 
 
-def _ended(job: Job, future: Future[None]) -> None:
+def _note_end(job: Job, future: Future[None]) -> None:
     """Whatever went wrong belongs on the page; the server goes on."""
     error = future.exception()
     if isinstance(error, UserError):
@@ -90,4 +90,4 @@ def _ended(job: Job, future: Future[None]) -> None:
     elif error is not None:
         log.error("%s failed", job.kind, exc_info=error)
         job.error = f"{type(error).__name__}: {error} (the server's terminal says more)"
-    job.running = False
+    job.ended.set()

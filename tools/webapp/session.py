@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tools.tracker import VideoTracker
 from tools.webapp import downloads
 from tools.webapp.annotations import Annotations
 from tools.webapp.box import object_in_box
@@ -37,9 +38,9 @@ class Session:
     """What the routes do, for one page. Refused says why something is not done."""
 
     def __init__(
-        self, folder: Path, limits: Limits, make_tracker: Callable[[], Any], turns: Turns
+        self, folder: Path, limits: Limits, make_tracker: Callable[[], VideoTracker], turns: Turns
     ) -> None:
-        """folder: to be made, and to be deleted by ``close``; make_tracker: a VideoTracker."""
+        """folder: to be made, and to be deleted by ``close``."""
         self.used = time.monotonic()
         self.uploads = Uploads(folder / "upload", limits.upload_bytes)
         self._folder, self._limits = folder, limits

@@ -1,9 +1,8 @@
 """Runs a tracker through a clip, and back to any frame that was corrected."""
 
-from typing import Any
-
 import numpy as np
 
+from tools.tracker import Result, Snapshot, VideoTracker
 from tools.webapp.annotations import Annotations, Status
 from tools.webapp.clip import Clip
 from tools.webapp.jobs import Job
@@ -16,10 +15,10 @@ class Snapshots:
 
     def __init__(self, most: int) -> None:
         self._most, self._gap = most, 1
-        self._kept: dict[int, Any] = {}
-        self._newest: tuple[int, Any] | None = None
+        self._kept: dict[int, Snapshot] = {}
+        self._newest: tuple[int, Snapshot] | None = None
 
-    def add(self, frame: int, snapshot: Any) -> None:
+    def add(self, frame: int, snapshot: Snapshot) -> None:
         """Keep the state after ``frame``, for now; frames must come in order."""
         self._newest = frame, snapshot
         if not self._kept or frame - max(self._kept) >= self._gap:
@@ -28,7 +27,7 @@ class Snapshots:
             self._gap *= 2
             self._kept = dict(list(self._kept.items())[::2])
 
-    def newest_before(self, frame: int) -> tuple[int, Any] | None:
+    def newest_before(self, frame: int) -> tuple[int, Snapshot] | None:
         """The newest of a frame before ``frame``, with that frame."""
         states = dict([self._newest] if self._newest else []) | self._kept
         before = [kept for kept in states if kept < frame]
@@ -48,9 +47,14 @@ class Tracking:
     """
 
     def __init__(
-        self, tracker: Any, clip: Clip, annotations: Annotations, turns: Turns, snapshots: int
+        self,
+        tracker: VideoTracker,
+        clip: Clip,
+        annotations: Annotations,
+        turns: Turns,
+        snapshots: int,
     ) -> None:
-        """tracker: a ``tools.tracker.VideoTracker``; turns: shared by all who use its network."""
+        """turns: shared by all who use the tracker's network; snapshots: how many to keep."""
         self._tracker, self._clip, self._annotations = tracker, clip, annotations
         self._turns = turns
         self._snapshots = Snapshots(snapshots)
@@ -98,7 +102,7 @@ class Tracking:
             self._track(frame)
             job.tick(frame)
 
-    def _restore(self, frame: int, snapshot: Any) -> None:
+    def _restore(self, frame: int, snapshot: Snapshot) -> None:
         image, drawing = self._clip.image(frame), self._annotations.drawing(frame)
         with self._turns:
             self._tracker.restore(snapshot)
@@ -114,7 +118,9 @@ class Tracking:
             result = self._add(image, drawing) or predicted
         self._annotations.record(frame, result.labels, result.presence, predicted.labels)
 
-    def _add(self, image: np.ndarray, drawing: tuple[np.ndarray, list[int]] | None) -> Any:
+    def _add(
+        self, image: np.ndarray, drawing: tuple[np.ndarray, list[int]] | None
+    ) -> Result | None:
         """Tell the tracker what was drawn in the frame it is at; None if that is nothing to it."""
         if drawing is None:
             return None

@@ -65,7 +65,7 @@ function take({ revision, objects: known, given, changed }) {
   for (const [frame, status, presence] of changed) {
     page.status[frame] = status;
     page.presence[frame] = presence;
-    if (frame !== page.frame || !drawing.busy()) frames.outdated(frame);
+    if (!drawing.isAhead(frame)) frames.outdated(frame);
   }
   return new Set(changed.map(([frame]) => frame));
 }
@@ -81,7 +81,8 @@ async function openClip(clip) {
   find("start").hidden = true;
   find("work").hidden = false;
   find("new-video").hidden = false;
-  find("clip-name").textContent = `${clip.name} · ${clip.width} × ${clip.height} · ${clip.length} frames`;
+  find("clip-name").textContent =
+    `${clip.name} · ${clip.width} × ${clip.height} · ${clip.length} frames`;
   find("frame").max = clip.length - 1;
   find("frame-count").textContent = clip.length;
   tools.suitClip();

@@ -59,7 +59,8 @@ function record() {
     size += data.size;
     const seconds = Math.round((performance.now() - started) / 1000);
     find("camera-hint").textContent = `Recording: ${seconds} s, ${(size / MB).toFixed(1)} MB`;
-    if (size > 0.9 * page.about.max_upload_mb * MB && recorder?.state === "recording") recorder.stop();
+    if (size > 0.9 * page.about.max_upload_mb * MB && recorder?.state === "recording")
+      recorder.stop();
   };
   recorder.onstop = () => {
     const kept = dialog.open;

@@ -32,7 +32,9 @@ on("state", () => {
   for (const button of find("downloads").children) {
     button.disabled = none || Boolean(page.job?.running);
   }
-  find("download-hint").textContent = outdated ? "Some frames are older than your last correction." : "";
+  find("download-hint").textContent = outdated
+    ? "Some frames are older than your last correction."
+    : "";
 });
 
 find("downloads").addEventListener("click", (event) => {

@@ -17,10 +17,13 @@ let pointer = null; // in pixels of the frame; null outside
 let undone = [];
 let done = []; // {frame, bounds, before, after}
 let saving = Promise.resolve();
-let unsaved = 0;
+const unsaved = new Map(); // frame -> drawings that are on their way to the server
 
-/** Whether labels of the shown frame are ahead of the server's. */
-export const busy = () => stroke !== null || unsaved > 0;
+/** Whether something is being drawn or saved. */
+export const busy = () => stroke !== null || unsaved.size > 0;
+
+/** Whether the labels of a frame are ahead of the server's. */
+export const isAhead = (frame) => unsaved.has(frame) || (stroke !== null && frame === page.frame);
 
 /** Resolves when everything drawn is in the server. */
 export const saved = () => saving;
@@ -120,7 +123,7 @@ function finish(before, labels, bounds) {
 }
 
 function save(frame, labels) {
-  unsaved++;
+  unsaved.set(frame, (unsaved.get(frame) ?? 0) + 1);
   const copy = labels.slice();
   saving = saving
     .then(() => api.putLabels(frame, copy))
@@ -131,7 +134,9 @@ function save(frame, labels) {
       return told(() => show(page.frame)); // as the server has it
     })
     .finally(() => {
-      unsaved--;
+      const left = unsaved.get(frame) - 1;
+      if (left) unsaved.set(frame, left);
+      else unsaved.delete(frame);
       emit("refresh");
     });
 }
@@ -186,9 +191,8 @@ function addCorner(point, event) {
 }
 
 function onScreen(point) {
-  const place = canvas.getBoundingClientRect();
-  const scale = place.width / (toFrame({ clientX: place.right, clientY: 0 }).x - toFrame({ clientX: place.left, clientY: 0 }).x);
   const origin = toFrame({ clientX: 0, clientY: 0 });
+  const scale = 1 / (toFrame({ clientX: 1, clientY: 0 }).x - origin.x);
   return { x: (point.x - origin.x) * scale, y: (point.y - origin.y) * scale };
 }
 

@@ -8,13 +8,17 @@ import { show } from "./picture.js";
 
 const list = find("objects");
 let shown = ""; // what the list was built from
+let newest = 0; // id
+let adding = Promise.resolve(); // one after the other, so that the last one is chosen
 
 /** A new object, which is then drawn. */
-export async function add() {
-  const id = await told(() => api.addObject());
-  if (id === undefined) return;
-  page.current = id;
-  emit("refresh");
+export function add() {
+  adding = adding.then(async () => {
+    const id = await told(() => api.addObject());
+    if (id === undefined) return;
+    page.current = id;
+    emit("refresh");
+  });
 }
 
 export function choose(id) {
@@ -55,8 +59,11 @@ async function remove(object) {
 }
 
 function build() {
-  if (!page.objects.some((object) => object.id === page.current)) {
-    page.current = page.objects[0]?.id ?? 0;
+  const ids = page.objects.map((object) => object.id);
+  newest = Math.max(newest, ...ids);
+  // a larger id is of an object that is being added: the server's last answer did not know it yet
+  if (!ids.includes(page.current) && page.current <= newest) {
+    page.current = ids[0] ?? 0;
   }
   const key = JSON.stringify([page.objects, page.current, [...page.hidden]]);
   if (key === shown || list.contains(document.activeElement?.closest("input"))) return;
@@ -88,10 +95,21 @@ function row(object) {
   const see = button(hidden ? "hidden" : "eye", hidden ? "Show" : "Hide", () => toggle(object.id));
   see.setAttribute("aria-pressed", String(!hidden));
   const bin = button("bin", "Remove", () => remove(object));
-  const made = element("li", { className: object.id === page.current ? "current" : "" }, swatch, name);
+  const made = element(
+    "li",
+    { className: object.id === page.current ? "current" : "" },
+    swatch,
+    name,
+  );
   if (object.end !== null) {
     const text = `to ${object.end}`;
-    made.append(element("span", { className: "end", textContent: text, title: `Removed from frame ${object.end + 1} on; drawing it there brings it back` }));
+    made.append(
+      element("span", {
+        className: "end",
+        textContent: text,
+        title: `Removed from frame ${object.end + 1} on; drawing it there brings it back`,
+      }),
+    );
   }
   made.append(see, bin);
   made.classList.toggle("dim", hidden);

@@ -36,7 +36,8 @@ function objection(files) {
   if (size > limit * MB) {
     return `${files[0].name} is too large: ${Math.ceil(size / MB)} MB, the server takes up to ${limit} MB. Cut it or make it smaller, or start the server with a larger --max_upload_mb.`;
   }
-  if (files.length > most) return `${files.length} pictures; the server takes ${most} (--max_frames).`;
+  if (files.length > most)
+    return `${files.length} pictures; the server takes ${most} (--max_frames).`;
   if (size === 0) return `${files[0].name} is empty.`;
   return "";
 }
@@ -72,7 +73,10 @@ function showReading() {
   find("loading-stop").hidden = !job.running;
   if (job.running) {
     const of = job.total ? ` of ${job.total}` : "";
-    progress(`Reading frame ${job.done}${of}`, job.total ? Math.min(1, job.done / job.total) : null);
+    progress(
+      `Reading frame ${job.done}${of}`,
+      job.total ? Math.min(1, job.done / job.total) : null,
+    );
   } else if (job.error) fail(job.error);
   else find("loading").hidden = true;
 }

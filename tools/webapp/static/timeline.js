@@ -170,7 +170,10 @@ canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   seek(event);
 });
-canvas.addEventListener("pointermove", (event) => event.buttons & 1 && canvas.hasPointerCapture(event.pointerId) && seek(event));
+canvas.addEventListener(
+  "pointermove",
+  (event) => event.buttons & 1 && canvas.hasPointerCapture(event.pointerId) && seek(event),
+);
 for (const event of ["frame", "objects", "look", "state"]) on(event, redraw);
 new ResizeObserver(redraw).observe(canvas.parentElement);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

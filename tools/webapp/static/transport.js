@@ -109,14 +109,20 @@ function statusText() {
   if (job?.running) {
     const speed = job.fps ? ` · ${job.fps.toFixed(1)} frames/s` : "";
     const count = job.total ? `${job.done} of ${job.total}` : `${job.done}`;
-    const what = { track: "Tracking", masks: "Packing masks", overlay: "Writing the overlay video", coco: "Writing COCO JSON" };
+    const what = {
+      track: "Tracking",
+      masks: "Packing masks",
+      overlay: "Writing the overlay video",
+      coco: "Writing COCO JSON",
+    };
     return `${what[job.kind] ?? "Reading"}: ${count} frames${speed}`;
   }
   if (job?.error) return job.error;
   if (!page.given.size) return "Draw an object in any frame, then track it.";
   const open = firstOpen();
   if (open < 0) return "Every frame is tracked.";
-  if (page.status[open] === 2) return `Frames from ${open + 1} on are older than your correction: go on.`;
+  if (page.status[open] === 2)
+    return `Frames from ${open + 1} on are older than your correction: go on.`;
   if (!page.status.some((one) => one > 0)) return "Ready to track.";
   return `Tracked up to frame ${open}.`;
 }
