@@ -28,6 +28,9 @@ from tools.webapp.sessions import Sessions
 from tools.webapp.tracking import Snapshots
 from tools.webapp.turns import Turns
 
+# pycocotools' own, with NumPy 2
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 LENGTH = 14
 LIMITS = Limits(upload_bytes=2**20, frames=40, snapshots=3)
 
@@ -86,11 +89,13 @@ def _labels(t: int = 0, object_id: int = 1) -> np.ndarray:
     return (moving_square(t)[1] * object_id).astype(np.uint8)
 
 
-def _tracked_by_hand(model, page: Page, drawn: dict[int, tuple[np.ndarray, list[int]]]) -> list:
+def _tracked_by_hand(
+    model, page: Page, drawn: dict[int, tuple[np.ndarray, list[int]]], frames=range(LENGTH)
+) -> list:
     """Labels of every frame, by the tracker alone."""
     tracker = VideoTracker(*model, torch.device("cpu"))
     labels = []
-    for frame in range(LENGTH):
+    for frame in frames:
         image = page.picture(frame)
         result = tracker.step(image)
         if frame in drawn:
@@ -181,6 +186,38 @@ def test_tracking_from_a_chosen_frame_skips_what_is_before(page):
     assert "every frame is tracked" in page.refused(422, "POST", "track", json={"from_frame": None})
     last = {"from_frame": LENGTH - 1}
     assert "the last frame" in page.refused(422, "POST", "track", json=last)
+
+
+def test_tracking_from_behind_a_correction_knows_it(page, model):
+    page.draw(0, _labels())
+    page.track()
+    page.draw(4, _labels(4))
+    page.track(9)  # 5 to 8 are left out: they are older than the correction
+    drawn = {0: (_labels(), [1]), 4: (_labels(4), [1])}
+    wanted = _tracked_by_hand(model, page, drawn, [*range(5), *range(9, LENGTH)])
+    for frame, labels in zip(range(9, LENGTH), wanted[5:], strict=True):
+        np.testing.assert_array_equal(page.labels(frame), labels)
+
+
+def test_a_removed_object_is_not_tracked_any_more(serve, video, model):
+    trackers = []
+
+    def make_tracker() -> VideoTracker:
+        trackers.append(VideoTracker(*model, torch.device("cpu")))
+        return trackers[-1]
+
+    serve(make_tracker=make_tracker)
+    page = Page(serve.client)
+    page.open(video)
+    both = _labels()
+    both[40:47, 40:60] = 2
+    for _ in range(2):
+        page.do("POST", "objects", json={})
+    page.draw(0, both)
+    page.do("DELETE", "objects/2?from_frame=5")
+    page.track()
+    assert trackers[0].ids == (1,)
+    assert [2 in np.unique(page.labels(frame)) for frame in (0, 5)] == [True, False]
 
 
 def test_a_removed_object_goes_and_the_others_stay(page):

@@ -32,6 +32,9 @@ from tools.webapp.sessions import Sessions
 from tools.webapp.turns import Turns
 from utils.paths import RESULTS
 
+# pycocotools' own, with NumPy 2
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 SIZE = (96, 128)  # (H, W)
 LENGTH = 20
 ABOUT = {"model": "mavos_nano", "checkpoint": "nano.pth", "device": "cpu"}
