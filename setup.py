@@ -19,6 +19,7 @@ setup(
         "torch>=2.6",
         "torchvision>=0.21",
         "opencv-python",
+        "av",
         "Pillow>=10.1",
         "numpy",
         "tensorboard",

@@ -22,7 +22,7 @@ from turns import Player
 
 from networks import build_model
 from utils.checkpoint import save_weights
-from utils.device import pick_device, route_products_to_onednn
+from utils.device import machine, pick_device, route_products_to_onednn
 from utils.errors import UserError, unknown_name
 
 # names of the mode: dtype, and whether products go to oneDNN (on a CPU, where exact)
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
                 rows.append(row)
                 notes += [text for text in noted if text not in notes]
     against = str(args.release) if args.release else "reference"
-    shared = {**harness.machine(device), "threads": args.threads or torch.get_num_threads()}
+    shared = {**machine(device), "threads": args.threads or torch.get_num_threads()}
     shared |= {"against": against, "baseline": args.baseline, "notes": notes}
     harness.show({**shared, "rows": rows}, args.json)
     return 0

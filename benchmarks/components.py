@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from networks import build_model, onednn
 from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter, hard_labels
+from utils.device import machine
 from utils.errors import UserError
 
 CLOCKS = {"wall": 0, "cpu": 1}  # place in what ``harness.timed`` returns
@@ -254,7 +255,7 @@ def main(argv: list[str]) -> int:
     for name in args.dtype:
         harness.use_dtype(name, device)
     results = [measure(args, name, device) for name in args.dtype]
-    result = harness.machine(device) | {"model": args.model, "objects": args.objects}
+    result = machine(device) | {"model": args.model, "objects": args.objects}
     result |= {"routing": not args.no_routing, "clock": args.clock}
     if args.json:
         harness.show({**result, "dtypes": results}, as_json=True)

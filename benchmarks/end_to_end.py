@@ -30,7 +30,7 @@ from networks import build_model
 from networks.segmenter import hard_labels
 from networks.transfers import transfers_for
 from utils.checkpoint import save_weights
-from utils.device import pick_device
+from utils.device import machine, pick_device
 from utils.errors import UserError
 from utils.masks import MaskWriter, zip_results
 
@@ -149,11 +149,11 @@ def main(argv: list[str]) -> int:
         result = {"model": args.model, "dtype": args.dtype, "compiled": args.compile}
         result |= run_tool(args, dataset, data_root, folder)
         device = harness.set_up(args.device, args.threads)
-        machine = harness.machine(device)
+        measured_on = machine(device)
         size = read_image(videos[0].frames[0]).shape[:2]
         network_size = harness.network_size(cfg, network, size)
         rows = steps(videos[0], network_size, 2, device, folder)
-    harness.show({**machine, **result, "frame_size": size, "steps": rows}, args.json)
+    harness.show({**measured_on, **result, "frame_size": size, "steps": rows}, args.json)
     return 0
 
 

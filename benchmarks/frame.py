@@ -21,7 +21,8 @@ from networks.graphs import build_runner
 from networks.inference import for_inference
 from networks.segmenter import call
 from networks.wrappers import ObjectGroups
-from utils.device import peak_memory_bytes, pick_device, reset_peak_memory
+from tools.benchmarking.recorder import state_bytes
+from utils.device import machine, peak_memory_bytes, pick_device, reset_peak_memory
 from utils.errors import UserError
 
 COMBINED = ("model", "objects", "dtype", "resolution")  # options that may have several values
@@ -66,7 +67,7 @@ def measure(args: argparse.Namespace, device: torch.device) -> dict:
         "wall_ms_p95": walls["p95"],
         "plain_wall_ms": harness.mean_or_none(w for w, f in zip(wall, fused, strict=True) if not f),
         "update_wall_ms": harness.mean_or_none(w for w, f in zip(wall, fused, strict=True) if f),
-        "memory_state_mb": harness.state_bytes(tracking.memory) / harness.MB,
+        "memory_state_mb": state_bytes(tracking.memory) / harness.MB,
         "peak_rss_mb": peak_memory_bytes(torch.device("cpu")) / harness.MB,
         "peak_device_mb": peak_memory_bytes(device) / harness.MB if device.type == "cuda" else None,
     }
@@ -78,15 +79,15 @@ def main(argv: list[str]) -> int:
     chosen = list(_combinations(args))
     if len(chosen) > 1 and not args.same_process:
         rows = [_in_own_process(one) for one in chosen]
-        shared = harness.machine(harness.set_up(args.device, args.threads))
+        shared = machine(harness.set_up(args.device, args.threads))
         harness.show({**shared, "rows": rows}, args.json)
         return 0
     device = harness.set_up(args.device, args.threads, not args.no_routing)
     if not args.same_process:
-        harness.show({**harness.machine(device), **measure(chosen[0], device)}, args.json)
+        harness.show({**machine(device), **measure(chosen[0], device)}, args.json)
         return 0
     rows = [_row_or_error(one, device) for one in chosen]
-    harness.show({**harness.machine(device), "rows": rows}, args.json)
+    harness.show({**machine(device), "rows": rows}, args.json)
     return 0
 
 

@@ -8,17 +8,21 @@ no time is left for is noted too.
 """
 
 import argparse
+import json
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import harness
 
-from utils.device import precisions
+from tools.benchmarking.runs import round_numbers
+from utils.device import machine, precisions
 from utils.errors import UserError
 from utils.files import write_json
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
+TOOL = "tools/benchmark.py"  # the other scripts are beside this one
 MODELS = ("mavos", "r50_mavos", "swinb_mavos")
 LEAST_SECONDS = 15  # a step is not begun with less
 
@@ -42,7 +46,7 @@ COLUMNS = {
         "error",
     ),
     "local_attention.py": ("backend", "dtype", "grid", "wall_ms", "difference", "error"),
-    "long_video.py": ("policy", "frame", "state_mb", "device_mb", "peak_device_mb", "ms_per_frame"),
+    TOOL: ("policy", "frame", "fps", "ms_per_frame", "state_mb", "held_mb", "peak_mb"),
     "compare.py": (
         "model",
         "mode",
@@ -75,10 +79,10 @@ def full_steps(dtypes: list[str]) -> Iterator[Step]:
         yield name, "end_to_end.py", options
     yield "against the reference", "compare.py", ["--models", "mavos", "--modes", *dtypes]
     yield "parts of a frame", "components.py", ["--dtype", "fp32", "bf16", "--frames", 10]
-    options = ["--frames", 500, "--size", 480, 854, "--policy", "mca", "all", "--dtype", "bf16"]
-    yield "a video of 480p", "long_video.py", options
+    options = ["--frames", 500, "--policy", "mca", "all", "--dtype", "bf16"]
+    yield "a video of 480p", TOOL, options
     long = ["--frames", 10_000, "--size", 97, 129, "--dtype", "bf16", "--compile"]
-    yield "a long video", "long_video.py", long
+    yield "a long video", TOOL, long
 
 
 def quick_steps() -> Iterator[Step]:
@@ -86,14 +90,14 @@ def quick_steps() -> Iterator[Step]:
     nano, small = ["--model", "mavos_nano"], ["--size", 48, 80]
     yield "frames", "frame.py", [*nano, *small, "--same_process", "--frames", 2, "--warmup", 0]
     yield "local attention", "local_attention.py", [*nano, *small, "--calls", 1]
-    yield "a long video", "long_video.py", [*nano, *small, "--frames", 4]
+    yield "a long video", TOOL, [*nano, *small, "--frames", 4]
 
 
 def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     harness.check_counts(args, "seconds", "threads")
     device = harness.set_up(args.device, args.threads)
-    result = {**harness.machine(device), "steps": {}}
+    result = {**machine(device), "steps": {}}
     shared = ["--device", args.device]
     shared += ["--threads", args.threads] if args.threads else []
     stop = time.monotonic() + args.seconds
@@ -126,18 +130,40 @@ def _measure(script: str, options: list, seconds: float) -> dict:
         return {**asked, "error": "no time was left for it"}
     started = time.monotonic()
     try:
-        told = harness.in_own_process(HERE / script, options, timeout=seconds)
+        if script == TOOL:
+            told = {"rows": _curves(options, seconds)}
+        else:
+            told = harness.in_own_process(ROOT / "benchmarks" / script, options, timeout=seconds)
     except UserError as error:
         told = {"error": str(error)}
     return {**asked, "seconds": time.monotonic() - started, **told}
 
 
+def _curves(options: list, seconds: float) -> list[dict]:
+    """What the tool measures at the round numbers of frames and at the end of each curve."""
+    with tempfile.TemporaryDirectory() as folder:
+        harness.output_of(ROOT / TOOL, [*options, "--output", folder], timeout=seconds)
+        told = json.loads((Path(folder) / "benchmark.json").read_text(encoding="utf-8"))
+    return [
+        {"policy": record["run"]["policy"]}
+        | {key.replace("_bytes", "_mb"): _in_mb(key, value) for key, value in row.items()}
+        for record in told["length"]
+        for row in record["rows"]
+        if row["frame"] in {*round_numbers(row["frame"]), record["run"]["frames"]}
+    ]
+
+
+def _in_mb(key: str, value: float | None) -> float | None:
+    return value / harness.MB if key.endswith("_bytes") else value
+
+
 def markdown(result: dict) -> str:
     """A heading, the command and a table of each step."""
-    machine = ", ".join(str(result[key]) for key in ("device", "processor"))
-    lines = [f"{machine}, PyTorch {result['torch']}, {result['cores']} cores."]
+    where = ", ".join(str(result[key]) for key in ("device", "processor"))
+    lines = [f"{where}, PyTorch {result['torch']}, {result['cores']} cores."]
     for name, told in result["steps"].items():
-        command = " ".join(["python", f"benchmarks/{told['script']}", *told["options"]])
+        script = told["script"] if told["script"] == TOOL else f"benchmarks/{told['script']}"
+        command = " ".join(["python", script, *told["options"]])
         lines += ["", f"### {name}", "", f"`{command}`", ""]
         lines.append(_section(told))
     return "\n".join(lines) + "\n"

@@ -5,14 +5,12 @@ Times are milliseconds, sizes (H, W) in pixels, memory MB of 2**20 bytes.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,6 @@ from networks.segmenter import VideoSegmenter, hard_labels, one_hot
 from tools import cli
 from utils.device import (
     allow_tf32,
-    device_name,
     keep_freed_memory,
     pick_device,
     pick_dtype,
@@ -117,24 +114,6 @@ def use_dtype(name: str, device: torch.device) -> torch.dtype:
     dtype = pick_dtype(name, device)
     allow_tf32(name == "tf32")
     return dtype
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """What the figures were measured on."""
-    return {
-        "device": device_name(device),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def network_size(cfg: Config, model: VideoSegmenter, size: tuple[int, int]) -> tuple[int, int]:
@@ -225,25 +204,6 @@ def mean_or_none(values: Iterable[float]) -> float | None:
     return statistics.mean(values) if values else None
 
 
-def state_bytes(memory: Any) -> int:
-    """Bytes held by the tensors in a memory object; what several of them share counts once."""
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage() for t in _tensors(memory)}
-    return sum(storage.nbytes() for storage in storages.values())
-
-
-def _tensors(value: Any) -> Iterable[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _tensors(getattr(value, field.name))
-    elif isinstance(value, dict):
-        yield from _tensors(tuple(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
-
-
 def load_all(models: Iterable[str], overrides: Sequence[str] = ()) -> dict[str, Config]:
     """Config of each model; raises UserError before anything is measured."""
     return {model: configs.load(model, overrides=overrides) for model in models}
@@ -270,11 +230,16 @@ def write_video(folder: Path, frames: int, size: tuple[int, int]) -> None:
 
 
 def in_own_process(script: str, options: Iterable[object], timeout: float | None = None) -> dict:
-    """The JSON object that another benchmark prints.
+    """The JSON object that another benchmark prints; raises UserError as ``output_of``."""
+    return json.loads(output_of(script, [*options, "--json"], timeout).splitlines()[-1])
+
+
+def output_of(script: str, options: Iterable[object], timeout: float | None = None) -> str:
+    """The standard output of a script.
 
     Raises UserError with the last line it wrote if it fails or takes over ``timeout`` seconds.
     """
-    command = [sys.executable, Path(script).resolve(), *options, "--json"]
+    command = [sys.executable, Path(script).resolve(), *options]
     try:
         done = subprocess.run(
             list(map(str, command)),
@@ -288,7 +253,7 @@ def in_own_process(script: str, options: Iterable[object], timeout: float | None
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
         reason = said[-1].removeprefix("error: ")
         raise UserError(f"{Path(script).name} ended with status {done.returncode}: {reason}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
 
 
 def note(text: str) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from networks import build_model
 from networks.attention.backends import BACKENDS, PLAIN
-from utils.device import pick_device
+from utils.device import machine, pick_device
 
 
 @torch.inference_mode()
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
         for resolution in args.resolution
         for row in measure(args, name, resolution, device)
     ]
-    harness.show({**harness.machine(device), "model": args.model, "rows": rows}, args.json)
+    harness.show({**machine(device), "model": args.model, "rows": rows}, args.json)
     return 0
 
 

@@ -104,4 +104,5 @@ def _fill(queue: _Queue[T], items: Generator[T]) -> None:
 
 def _end(queue: _Queue, thread: threading.Thread) -> None:
     queue.close()
-    thread.join(_PATIENCE)
+    if thread is not threading.current_thread():  # which may be the one that collects garbage
+        thread.join(_PATIENCE)

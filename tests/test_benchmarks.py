@@ -2,13 +2,16 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from benchmark_tool import NANO, load, run, start, told
 
+from tools.benchmarking.options import parse
+
 SMALL = ("--size", 48, 80)
 TOKENS = 7 * 11  # of a frame of that size in mavos_nano
-MODULES = ("frame", "long_video", "components", "end_to_end", "local_attention", "gpu")
+MODULES = ("frame", "components", "end_to_end", "local_attention", "gpu")
 
 
 def test_frame_as_the_documentation_calls_it():
@@ -58,34 +61,6 @@ def test_fused_frames_are_told_apart(monkeypatch):
         mean = (row["plain_wall_ms"] + row["update_wall_ms"]) / 2
         assert row["wall_ms_per_frame"] == pytest.approx(mean)
         assert not row["routing"]
-
-
-def test_long_video(monkeypatch):
-    long_video = load(monkeypatch, "long_video")
-    options = [*NANO, *SMALL, "--frames", 102, "--json"]
-    mca, growing = (
-        told(run(long_video, *options, "--policy", policy))["rows"] for policy in ("mca", "all")
-    )
-    assert [row["frame"] for row in mca] == [100, 102]
-    assert all(row["ms_per_frame"] > 0 < row["resident_mb"] for row in mca)
-    # one block; of a frame keys of width 32, values and ID values of width 128 each
-    frame = 4 * TOKENS * (32 + 2 * 128) / 2**20
-    # the reference, what was fused and the frame before; or each twentieth of the first 98
-    assert mca[0]["state_mb"] == pytest.approx(3 * frame)
-    assert growing[0]["state_mb"] == pytest.approx((1 + 4 + 1) * frame)
-
-
-def test_several_policies_each_in_its_process(monkeypatch):
-    long_video, asked = load(monkeypatch, "long_video"), []
-    monkeypatch.setattr(
-        long_video.harness,
-        "in_own_process",
-        lambda script, options: asked.append(options) or {"rows": [{"policy": options[4]}]},
-    )
-    rows = told(run(long_video, *NANO, "--policy", "mca", "reference", "--json"))["rows"]
-    assert [row["policy"] for row in rows] == ["--policy=mca", "--policy=reference"]
-    for options in asked:
-        long_video._parser().parse_args(list(map(str, options)))
 
 
 def test_components(monkeypatch):
@@ -149,8 +124,28 @@ def test_gpu_notes_failures_and_goes_on(monkeypatch, tmp_path):
 def test_gpu_names_only_what_is_there(monkeypatch):
     gpu = load(monkeypatch, "gpu")
     for _, script, options in (*gpu.full_steps(["fp32", "bf16"]), *gpu.quick_steps()):
-        module = load(monkeypatch, script.removesuffix(".py"))
-        module._parser().parse_args(list(map(str, options)))
+        options = list(map(str, options))
+        if script == gpu.TOOL:
+            parse(options)
+        else:
+            load(monkeypatch, script.removesuffix(".py"))._parser().parse_args(options)
+
+
+def test_gpu_reads_the_curves_of_the_tool(monkeypatch):
+    gpu = load(monkeypatch, "gpu")
+    rows = [{"frame": frame, "fps": 2.0, "peak_bytes": 2**21} for frame in (50, 100, 120)]
+
+    def output_of(script, options, timeout):
+        folder = Path(options[options.index("--output") + 1])
+        record = {"run": {"policy": "mca", "frames": 120}, "rows": rows}
+        (folder / "benchmark.json").write_text(json.dumps({"length": [record]}))
+
+    monkeypatch.setattr(gpu.harness, "output_of", output_of)
+    told = gpu._measure(gpu.TOOL, ["--frames", 120], 60)
+    assert [row["frame"] for row in told["rows"]] == [100, 120]
+    assert told["rows"][0] == {"policy": "mca", "frame": 100, "fps": 2.0, "peak_mb": 2.0}
+    told |= {"script": gpu.TOOL}
+    assert "| mca    | 120   | 2   | 2       |" in gpu._section(told)
 
 
 def test_tables(monkeypatch):

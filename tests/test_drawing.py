@@ -52,6 +52,53 @@ def test_overlay_of_another_size_is_refused():
         overlay(_image(width=81), _labels(1))
 
 
+def test_ids_above_255_have_the_colours_of_smaller_ones():
+    small = _labels(2)
+    large = np.where(small > 0, 7 * 1000 + 2, 0).astype(np.uint16)
+    assert (overlay(_image(), small) == overlay(_image(), large)).all()
+    both = np.zeros((60, 80), np.uint16)
+    both[20:40, 20:40], both[20:40, 40:60] = 1, 701  # one colour, two objects
+    out = overlay(_image(), both, opacity=0.5)
+    assert (out[30, 40] == object_color(1)).all()  # the outline between them
+    void = np.full((60, 80), 255, np.uint16)
+    assert len(np.unique(overlay(_image(), void, opacity=1)[..., 0])) == 1  # no stripes
+    with pytest.raises(ValueError, match="int64"):
+        overlay(_image(), both.astype(np.int64))
+
+
+def _tag(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the overlay differs by its tags: rows and columns."""
+    image = _image(*labels.shape)
+    plain, tagged = overlay(image, labels), overlay(image, labels, show_ids=True)
+    return np.nonzero((plain != tagged).any(-1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tag_is_on_the_largest_part_of_its_object(dtype):
+    labels = np.zeros((480, 640), dtype)
+    labels[100:300, 400:600], labels[20:60, 20:60] = 5, 5
+    rows, columns = _tag(labels)
+    assert abs(rows.mean() - 200) < 3 and abs(columns.mean() - 500) < 3
+    assert 15 < np.ptp(rows) < 60
+    labels[130:270, 430:570] = 0  # a ring: its middle is not in it
+    rows, columns = _tag(labels)
+    y, x = round(rows.mean()), round(columns.mean())
+    assert (labels[y - 4 : y + 5, x - 4 : x + 5] == 5).any()
+
+
+@pytest.mark.parametrize(("top", "is_above"), [(200, True), (2, False), (470, True)])
+def test_a_tag_does_not_hide_a_small_object_nor_leave_the_image(top, is_above):
+    labels = np.zeros((480, 640), np.uint8)
+    labels[top : top + 8, 630:638] = 123
+    rows, columns = _tag(labels)
+    assert rows.min() >= 0 and columns.max() <= 639 and len(rows) > 400
+    assert rows.max() < top if is_above else rows.min() >= top + 8
+
+
+def test_nothing_is_tagged_where_there_is_no_object():
+    assert len(_tag(_labels(0))[0]) == len(_tag(_labels(255))[0]) == 0
+
+
 def test_contact_sheet_has_one_cell_for_each_image():
     rows = [[_image(value=10), _image(15, 20, 20)], [_image(60, 40, 30)]]
     sheet = contact_sheet(rows, thumbnail_width=160)

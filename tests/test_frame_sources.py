@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from media import write_clip
 from PIL import Image
 from shared_data import shared
 
@@ -44,21 +45,9 @@ def folder(tmp_path: Path) -> Path:
     return frames
 
 
-def _write_video(path: Path, length: int = 12, rate: int = 10) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate)
-        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
-        stream.gop_size = 1  # a damaged frame damages no other
-        for index in range(length):
-            frame = av.VideoFrame.from_ndarray(_shade(index), "rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    return _write_video(tmp_path / "clip.mp4")
+    return write_clip(tmp_path / "clip.mp4")
 
 
 def _threads() -> int:
@@ -68,7 +57,8 @@ def _threads() -> int:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    gc.collect()
+    if _threads():
+        gc.collect()  # a test that failed, or raised, may hold its frames a little longer
     assert _threads() == 0
 
 
@@ -277,13 +267,7 @@ def test_videos_are_turned_upright(tmp_path):
     images = [np.full((48, 64, 3), 60, np.uint8) for _ in range(3)]
     for image in images:
         image[:, :32] = 200
-    path = tmp_path / "phone.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-        container.mux(stream.encode())
+    path = write_clip(tmp_path / "phone.mp4", images)
     (first, *_rest) = frames_from(_turned(path))
     assert first.shape == (64, 48, 3)
     assert first[:24].mean() > 180 and first[40:].mean() < 80  # left is on top now
@@ -414,9 +398,9 @@ def test_the_newest_frames_of_a_camera_are_kept(camera, caplog):
         found = list(frames.named())
     indices = [frame.index for frame in found]
     assert indices[-3:] == [18, 19, 20] and indices == sorted(indices)
-    assert 16 <= frames.dropped + len(found) == 21
+    assert frames.dropped + len(found) == 21
     assert _shades(frame.image for frame in found) == indices
-    assert caplog.text.count("the oldest that wait are dropped") == 1
+    assert caplog.text.count("old ones are dropped") == 1
 
 
 def test_closing_ends_a_camera_that_never_ends(camera):
@@ -489,7 +473,7 @@ def test_a_video_file_over_http_is_no_camera(server, clip):
 
 def test_skipped_frames_of_a_video_are_counted(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
-    path = _write_video(tmp_path / "a.mp4", 12)
+    path = write_clip(tmp_path / "a.mp4")
     assert _shades(frames_from(path, start=11)) == [11]
     assert not caplog.text
     assert VideoFile(path).frame_rate == 10

@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to a network that segments."""
+"""From a config and a checkpoint to a device and a network that segments."""
 
 from pathlib import Path
 
@@ -13,15 +13,42 @@ from networks.inference import for_inference
 from networks.segmenter import VideoSegmenter, call
 from networks.wrappers import ObjectGroups, TestTimeAugmentation
 from utils.checkpoint import load_weights
-from utils.device import half_precision, pick_dtype
+from utils.device import (
+    allow_tf32,
+    half_precision,
+    pick_device,
+    pick_dtype,
+    tune_cpu,
+    use_threads,
+    warn_of_emulation,
+)
 
 
-def build(cfg: Config, checkpoint: Path, device: torch.device) -> tuple[VideoSegmenter, InputSize]:
-    """The network ready to segment, and the size its frames must have."""
+def prepare(cfg: EvalConfig, gpu: int = 0) -> torch.device:
+    """The device of a run, with the process set up for it; gpu: which, if the config is silent."""
+    device = pick_device(cfg.device, gpu)
+    warn_of_emulation(weight_dtype(cfg, device), device)
+    use_threads(cfg.threads)
+    if device.type == "cpu":
+        tune_cpu()
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)
+        allow_tf32(cfg.dtype == "tf32")
+    return device
+
+
+def build(
+    cfg: Config, checkpoint: Path | None, device: torch.device
+) -> tuple[VideoSegmenter, InputSize]:
+    """The network ready to segment, and the size its frames must have.
+
+    checkpoint: None leaves its weights random.
+    """
     dtype = weight_dtype(cfg.eval, device)
     check_device(cfg.model, device, dtype)
     network = build_model(cfg.model)
-    load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
+    if checkpoint is not None:
+        load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
     run = build_runner(device) if cfg.eval.compile else call
     model = ObjectGroups(for_inference(network.to(device), dtype, run))
     scales, max_short_edge = (1.0,), None

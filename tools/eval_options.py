@@ -34,6 +34,8 @@ OPTIONS = {
     "overwrite": "eval.overwrite",
 }
 
+OWN_VIDEO_STAGE = "pre_ytb_dav"  # of the weights for a video that is of no dataset
+
 
 def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     """Command line -> resolved config, and what belongs to this start of it alone."""
@@ -54,11 +56,59 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     what.add_argument(
         "--mask", type=Path, help="its mask: a file for one frame, or a folder of them"
     )
+    add_model_options(parser)
+    how = add_computing_options(parser)
+    how.add_argument(
+        "--flip", action="store_true", default=None, help="average with mirrored frames"
+    )
+    how.add_argument("--ms", action="store_true", default=None, help="average over several scales")
+    how.add_argument("--gpu_id", type=int, default=0, help="first GPU to use (default: 0)")
+    how.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")
+    how.add_argument("--output", help="result folder (default: results/<dataset>/<run>)")
+    how.add_argument(
+        "--overwrite", action="store_true", default=None, help="do finished videos again"
+    )
+    how.add_argument(
+        "--score",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="score the masks where the ground truth is there (default: yes)",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    args = parser.parse_intermixed_args(argv)
+    if (args.input is None) != (args.mask is None):
+        raise UserError("--input and --mask go together: a video and the mask of its first frame")
+    if args.input is not None and (args.dataset or args.split):
+        raise UserError("--input is a video of its own; leave --dataset and --split out")
+    if args.gpu_num < 1:
+        raise UserError(f"--gpu_num must be at least 1, got {args.gpu_num}")
+    if args.gpu_id < 0:
+        raise UserError(f"--gpu_id must be 0 or more, got {args.gpu_id}")
+
+    dataset = args.dataset or "davis2017"
+    stage = OWN_VIDEO_STAGE if args.input is not None else find_dataset(dataset)[1].stage
+    return load_config(args, stage), args
+
+
+def load_config(args: argparse.Namespace, stage: str) -> Config:
+    """The config that the options ask for; ``stage`` is that of the weights if none is named."""
+    if args.amp and args.dtype:
+        raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
+    given = {option: getattr(args, option, None) for option in OPTIONS}
+    overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
+    return configs.load(args.model, args.stage or stage, overrides + args.overrides)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which network with which weights, and what it remembers."""
     model = parser.add_argument_group("with which model")
     model.add_argument(
         "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
     )
-    model.add_argument("--stage", help=f"{', '.join(STAGES)} (default: the dataset's)")
+    model.add_argument(
+        "--stage",
+        help=f"{', '.join(STAGES)} (default: the dataset's; {OWN_VIDEO_STAGE} for your own video)",
+    )
     model.add_argument("--exp_name", help="experiment that trained it (default: default)")
     model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
     model.add_argument(
@@ -82,11 +132,11 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         type=int,
         help="identities per object group (default: the network's, 10 as published)",
     )
+
+
+def add_computing_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Size of the input, precision, device; returns the group, for more of the kind."""
     how = parser.add_argument_group("how")
-    how.add_argument(
-        "--flip", action="store_true", default=None, help="average with mirrored frames"
-    )
-    how.add_argument("--ms", action="store_true", default=None, help="average over several scales")
     how.add_argument(
         "--max_resolution",
         type=float,
@@ -111,34 +161,4 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         type=int,
         help="CPU threads of the network in each process (default: PyTorch's choice)",
     )
-    how.add_argument("--gpu_id", type=int, default=0, help="first GPU to use (default: 0)")
-    how.add_argument("--gpu_num", type=int, default=1, help="processes to start (default: 1)")
-    how.add_argument("--output", help="result folder (default: results/<dataset>/<run>)")
-    how.add_argument(
-        "--overwrite", action="store_true", default=None, help="do finished videos again"
-    )
-    how.add_argument(
-        "--score",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="score the masks where the ground truth is there (default: yes)",
-    )
-    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
-    args = parser.parse_intermixed_args(argv)
-    if (args.input is None) != (args.mask is None):
-        raise UserError("--input and --mask go together: a video and the mask of its first frame")
-    if args.input is not None and (args.dataset or args.split):
-        raise UserError("--input is a video of its own; leave --dataset and --split out")
-    if args.gpu_num < 1:
-        raise UserError(f"--gpu_num must be at least 1, got {args.gpu_num}")
-    if args.gpu_id < 0:
-        raise UserError(f"--gpu_id must be 0 or more, got {args.gpu_id}")
-
-    if args.amp and args.dtype:
-        raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
-
-    given = {option: getattr(args, option) for option in OPTIONS}
-    overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    dataset = args.dataset or "davis2017"
-    stage = args.stage or (find_dataset(dataset)[1].stage if args.input is None else "pre_ytb_dav")
-    return configs.load(args.model, stage, overrides + args.overrides), args
+    return how

@@ -13,21 +13,14 @@ from dataloaders import find_dataset, list_videos
 from dataloaders.eval_videos import single_video
 from dataloaders.types import Video
 from tools import speed
-from tools.build import build, precision_of, weight_dtype
+from tools.build import build, precision_of, prepare, weight_dtype
 from tools.eval_options import parse
 from tools.find_checkpoint import find_checkpoint
 from tools.results import ResultFolder, VideoRecord
 from tools.scoring.after_eval import score_run
 from tools.video_worker import VideoWorker
 from utils import distributed
-from utils.device import (
-    allow_tf32,
-    device_name,
-    pick_device,
-    tune_cpu,
-    use_threads,
-    warn_of_emulation,
-)
+from utils.device import device_name, pick_device
 from utils.errors import UserError
 from utils.files import write_json
 from utils.launch import launch
@@ -46,14 +39,7 @@ def main(argv: list[str]) -> int:
             weight_dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
         return launch(args.gpu_num, "tools.eval", argv)
     setup_logging(distributed.rank())
-    device = pick_device(cfg.eval.device, args.gpu_id + distributed.local_rank())
-    warn_of_emulation(weight_dtype(cfg.eval, device), device)
-    use_threads(cfg.eval.threads)
-    if device.type == "cpu":
-        tune_cpu()
-    elif device.type == "cuda":
-        torch.cuda.set_device(device)
-        allow_tf32(cfg.eval.dtype == "tf32")
+    device = prepare(cfg.eval, args.gpu_id + distributed.local_rank())
     distributed.init_distributed(device)
     log.info(run_header(device_name(device)))
     try:

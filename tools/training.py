@@ -2,13 +2,11 @@
 
 import argparse
 import logging
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,8 +17,8 @@ from dataloaders.train_videos import clip_sources
 from dataloaders.types import Clips
 from networks import build_model, check_device
 from networks.segmenter import TrainableSegmenter
-from tools.cli import INTERRUPTED
 from tools.find_checkpoint import find_start, run_folder, saved_steps
+from tools.stop_request import StopRequest
 from tools.train_log import TrainLog
 from tools.train_options import parse
 from tools.train_state import RunFolder
@@ -30,7 +28,7 @@ from utils import distributed
 from utils.checkpoint import load_encoder, load_weights, read_checkpoint
 from utils.device import device_name, pick_device, tune_cpu
 from utils.errors import UserError
-from utils.launch import RepeatedWish, launch
+from utils.launch import launch
 from utils.logging import run_header, setup_logging
 from utils.paths import PRETRAINED, data_root
 
@@ -107,7 +105,7 @@ def train(cfg: Config, device: torch.device) -> int:
     _announce(cfg, trainer, sources, folder)
     watch = TrainLog(folder.folder, cfg.train, device, active=distributed.rank() == 0)
     watch.begin(step or cfg.train.first_step, log_state)
-    with StopRequest() as stop, watch, closing(clips):
+    with StopRequest("saving after this step") as stop, watch, closing(clips):
         stopped = loop(cfg, trainer, clips, folder, watch, stop, to_validate, device)
     if stopped:
         log.warning("stopped; the same command goes on from here")
@@ -128,7 +126,7 @@ def loop(
     clips: Iterator[list[Clips]],
     folder: RunFolder,
     watch: TrainLog,
-    stop: "StopRequest",
+    stop: StopRequest,
     to_validate: list,
     device: torch.device,
 ) -> bool:
@@ -212,35 +210,6 @@ def address(dist_url: str | None) -> tuple[str, int]:
     if not separator or not host or not port.isdigit():
         raise UserError(f"--dist_url must look like tcp://127.0.0.1:13241, got {dist_url!r}")
     return host, int(port)
-
-
-class StopRequest:
-    """Turns the first SIGINT or SIGTERM into a wish that the loop grants after its step.
-
-    One that comes 3 s or more later ends the process at once.
-    """
-
-    def __init__(self) -> None:
-        self.requested, self.status = False, INTERRUPTED
-        self._wish = RepeatedWish()
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _frame: Any) -> None:
-        if self._wish.again():
-            raise KeyboardInterrupt
-        if not self.requested and distributed.rank() == 0:
-            log.warning("asked to stop: saving after this step; ask again to leave at once")
-        self.requested, self.status = True, 128 + number
 
 
 def _announce(cfg: Config, trainer: Trainer, sources: list, folder: RunFolder) -> None:

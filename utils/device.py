@@ -4,15 +4,17 @@ import ctypes
 import logging
 import os
 import platform
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from utils.errors import UserError
+from utils.process_memory import peak_resident_memory_bytes
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,24 @@ def pick_device(name: str = "auto", index: int = 0) -> torch.device:
 def device_name(device: torch.device) -> str:
     """The model of a GPU, or "cpu" or "mps"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What figures are measured on."""
+    return {
+        "device": device_name(device),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def half_precision(device: torch.device) -> torch.dtype:
@@ -156,8 +176,7 @@ def peak_memory_bytes(device: torch.device) -> int:
     """Most memory held so far: by tensors on a GPU, else by the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak_resident_memory_bytes()
 
 
 def reset_peak_memory(device: torch.device) -> None:

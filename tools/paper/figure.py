@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.paper.lines import Line
 from tools.paper.schema import METRICS, Table
-from utils.files import atomic_path
+from utils.plots import NoMatplotlib, new_figure, write_figure
 
 log = logging.getLogger(__name__)
 
@@ -20,22 +20,17 @@ def draw(table: Table, lines: Sequence[Line], warnings: Sequence[str], path: Pat
     Where matplotlib is missing it says so in the log and returns nothing.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        log.warning("no picture: it needs matplotlib, pip install -e .[demo]")
+        figure = new_figure(8, 1.6 + 0.55 * len(lines))
+    except NoMatplotlib as error:
+        log.warning("no picture: %s", error)
         return []
-    # no pyplot: it would keep every figure and ask for a screen
-    figure = Figure(figsize=(8, 1.6 + 0.55 * len(lines)), dpi=120, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     (_speed_and_memory if table.kind == "benchmark" else _bars)(axes, table, lines)
     axes.set_title(table.title, loc="left", fontsize=11)
     told = "\n".join([axes.get_xlabel(), *(textwrap.fill(text, 100) for text in warnings)])
     axes.set_xlabel(told, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    with atomic_path(path) as partial:
-        canvas.print_png(partial)
+    write_figure(path, figure)
     return [path]
 
 

@@ -1,0 +1,181 @@
+"""The run behind ``tools/demo.py``: one video from its source to masks and pictures."""
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from configs.schema import Config
+from dataloaders.captures import shown
+from dataloaders.frame_sources import frames_from
+from dataloaders.frames import Frames
+from tools.build import build, precision_of, prepare
+from tools.demo_run.folder import DemoFolder
+from tools.demo_run.given import check_masks, masks_by_index
+from tools.demo_run.options import parse
+from tools.demo_run.overlay import OverlayWriter
+from tools.demo_run.preview import Preview
+from tools.demo_run.summary import Summary
+from tools.demo_run.thumbnails import Thumbnails
+from tools.demo_run.tracking import Tracked, first_good, track
+from tools.find_checkpoint import find_checkpoint
+from tools.stop_request import StopRequest
+from tools.tracker import VideoTracker
+from utils.device import device_name
+from utils.drawing import overlay
+from utils.errors import UserError
+from utils.logging import run_header, setup_logging
+from utils.masks import MaskWriter
+from utils.paths import RESULTS
+from utils.video_output import VideoWriter
+
+log = logging.getLogger(__name__)
+
+_USUAL_RATE = 24.0  # frames per second, where a source has none
+
+
+def main(argv: list[str]) -> int:
+    cfg, args = parse(argv)
+    setup_logging()
+    device = prepare(cfg.eval)
+    log.info(run_header(device_name(device)))
+    with contextlib.ExitStack() as stack:
+        preview = stack.enter_context(contextlib.closing(Preview())) if args.preview else None
+        checkpoint = find_checkpoint(cfg)
+        frames = stack.enter_context(
+            frames_from(args.input, start=args.start, end=args.end, every=args.every)
+        )
+        # what is wrong with the masks is told before the network is there and the folder changes
+        masks = masks_by_index(args.mask, frames)
+        named = frames.named()
+        seen, first_image = first_good(named, shown(args.input))
+        check_masks(masks, first_image.shape[:2])
+        tracker = VideoTracker(*build(cfg, checkpoint, device), device)
+        folder = DemoFolder(Path(args.output or RESULTS / f"demo_{frames.name}"), frames.name)
+        settings = _settings(cfg, args, checkpoint, device)
+        folder.claim(settings)
+        log.info("%s with %s on %s", cfg.model.title, checkpoint, shown(args.input))
+        tracked = track(tracker, chain(seen, named), masks, first_image)
+        run = _Run(frames, folder, settings)
+        with StopRequest("finishing what is begun") as stop:
+            return run.through(tracked, _video_writer(args, frames, folder), stop, preview)
+
+
+class _Run:
+    """One video on its way to the result folder."""
+
+    def __init__(self, frames: Frames, folder: DemoFolder, settings: dict) -> None:
+        self._frames, self._folder, self._settings = frames, folder, settings
+        self._summary, self._thumbnails = Summary(), Thumbnails()
+        self._last_index: int | None = None
+
+    def through(
+        self,
+        tracked: Iterator[Tracked],
+        video: VideoWriter,
+        stop: StopRequest,
+        preview: Preview | None,
+    ) -> int:
+        """Returns the exit status. Whatever ends the loop, what is done is kept and packed."""
+        goes_on = True
+        try:
+            with (
+                MaskWriter() as masks,
+                video,
+                OverlayWriter(video, self._thumbnails) as drawn,
+                self._progress() as progress,
+            ):
+                for item in tracked:
+                    masks.write(self._folder.mask_path(item.frame.name), item.labels)
+                    drawn.write(
+                        item.image, item.labels, item.frame.name, self._missing_before(item)
+                    )
+                    self._summary.add(item)
+                    progress.set_postfix_str(f"objects: {self._summary.objects}", refresh=False)
+                    progress.update()
+                    if preview is not None:
+                        goes_on = preview.show(overlay(item.image, item.labels, show_ids=True))
+                    if stop.requested or not goes_on:
+                        break
+        except (UserError, torch.OutOfMemoryError) as error:
+            if self._summary.frames:
+                self._finish(stopped=True)
+            if isinstance(error, torch.OutOfMemoryError):
+                raise UserError("out of GPU memory; lower --max_resolution, add --amp") from error
+            raise
+        self._finish(stopped=stop.requested or not goes_on)
+        print(self._folder.archive)
+        return stop.status if stop.requested else 0
+
+    def _missing_before(self, item: Tracked) -> int:
+        """Frames between this one and the last that a camera dropped."""
+        last, self._last_index = self._last_index, item.frame.index
+        return 0 if last is None else (item.frame.index - last) // self._frames.wanted.every - 1
+
+    def _progress(self) -> tqdm:
+        return tqdm(
+            total=self._frames.length,
+            desc=self._frames.name,
+            unit="frame",
+            file=sys.stderr,
+            dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
+        )
+
+    def _finish(self, stopped: bool) -> None:
+        """Contact sheet, archive and summary of what is done."""
+        folder, figures = self._folder, self._summary.figures()
+        self._thumbnails.write(folder.contact_sheet)
+        folder.pack()
+        ending = {"finished": not stopped, "fault": self._frames.fault}
+        dropped = {"dropped_frames": self._frames.dropped}
+        folder.write_summary(self._settings | ending | dropped | figures)
+        log.info(
+            "%s %d frames, %.1f a second (network alone: %.1f), %d damaged",
+            "stopped after" if stopped else "done:",
+            figures["frames"],
+            figures["fps"],
+            figures["network_fps"],
+            len(figures["damaged_frames"]),
+        )
+        log.info("video %s, sheet %s", folder.overlay, folder.contact_sheet)
+
+
+def _video_writer(args: argparse.Namespace, frames: Frames, folder: DemoFolder) -> VideoWriter:
+    """For the overlay, with the sound of the source where it fits."""
+    source_rate = frames.frame_rate and frames.frame_rate * args.every
+    has_time = args.every == 1 and args.fps is None and source_rate is not None
+    if frames.audio is not None and not has_time:
+        log.info("sound is left out: with --every or --fps it would not fit the pictures")
+    return VideoWriter(
+        folder.overlay,
+        args.fps or frames.frame_rate or _USUAL_RATE,
+        frames.audio if has_time else None,
+        args.start / source_rate if has_time else 0.0,
+        keep_partial=True,
+    )
+
+
+def _settings(
+    cfg: Config, args: argparse.Namespace, checkpoint: Path, device: torch.device
+) -> dict:
+    """What the masks were made from, for the summary."""
+    path = Path(args.input)
+    return {
+        "input": str(path.resolve()) if path.exists() else shown(args.input),
+        "masks": args.mask,
+        "start": args.start,
+        "end": args.end,
+        "every": args.every,
+        "model": cfg.name,
+        "checkpoint": str(checkpoint),
+        "device": device_name(device),
+        "precision": precision_of(cfg.eval, device),
+        "overrides": args.overrides,
+    }
