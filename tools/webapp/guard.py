@@ -9,7 +9,7 @@ _READING = ("GET", "HEAD")
 _LONGEST_JSON = 64 * 1024  # bytes; files and drawings come by PUT, with limits of their own
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; media-src 'self' blob:; "
+    "img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
