@@ -2,6 +2,8 @@
 
 from setuptools import find_packages, setup
 
+APP = ["fastapi", "uvicorn", "pycocotools"]  # the page: tools/app.py
+
 setup(
     name="mavos",
     version="0.1.0",
@@ -12,6 +14,7 @@ setup(
     packages=find_packages(
         include=["configs*", "networks*", "dataloaders*", "tools*", "utils*"],
     ),
+    package_data={"tools.webapp": ["static/*"]},
     install_requires=[
         "torch>=2.6",
         "torchvision>=0.21",
@@ -23,7 +26,8 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["pytest", "pytest-xdist", "ruff"],
+        "test": ["pytest", "pytest-xdist", "ruff", *APP, "httpx2", "playwright"],
+        "app": APP,
         "demo": ["matplotlib"],  # curves
         "download": ["gdown>=6.5"],  # files of Google Drive
         # its build imports the torch you have: pip install --no-build-isolation -e .[correlation]

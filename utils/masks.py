@@ -69,6 +69,11 @@ class MaskWriter:
             log.error("%d masks were not written; the first: %s", len(failed), failed[0])
 
 
+def write_mask(path: Path, labels: np.ndarray) -> None:
+    """Write (H, W) uint8 ids as a palette PNG, now. Raises OutputError if it cannot be written."""
+    _write_png(path, labels, davis_palette().tobytes())
+
+
 def _write_png(path: Path, labels: np.ndarray, palette: bytes) -> None:
     image = Image.fromarray(labels)
     image.putpalette(palette)  # turns the grey image into one of mode P

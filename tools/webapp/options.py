@@ -1,0 +1,70 @@
+"""The command line of ``tools/app.py``."""
+
+import argparse
+
+import configs
+from configs.models import MODELS
+from configs.schema import Config
+from configs.stages import STAGES
+from tools.eval_options import OPTIONS
+from utils.errors import UserError
+
+_OF_THE_MODEL = ("ckpt_path", "device", "dtype", "amp", "threads", "max_resolution")
+
+
+def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
+    """Command line -> resolved config of the model, and what belongs to the page."""
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="A page on this machine: draw masks in a video, track them, correct, download. "
+        "Its address is printed on standard output.",
+        epilog="Any config field can be set too: section.field=value. Fields: configs/schema.py.",
+    )
+    model = parser.add_argument_group("with which model")
+    model.add_argument(
+        "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
+    )
+    model.add_argument("--stage", default="pre_ytb_dav", help=", ".join(STAGES))
+    model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
+    model.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
+    model.add_argument("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
+    model.add_argument(
+        "--amp", action="store_true", default=None, help="the half precision that suits the device"
+    )
+    model.add_argument("--threads", type=int, help="CPU threads of the network")
+    model.add_argument(
+        "--max_resolution", type=float, help="long edge at most 5/3 of it (default: the model's)"
+    )
+    page = parser.add_argument_group("the page")
+    add = page.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    add("--port", type=int, default=7860, help="0: any free one (default: %(default)s)")
+    add("--open", action="store_true", help="open the page in a browser")
+    add("--max_upload_mb", type=int, default=1000, help="of a video (default: %(default)s)")
+    add("--max_frames", type=int, default=20000, help="of a video (default: %(default)s)")
+    add("--max_sessions", type=int, default=8, help="pages open at a time (default: %(default)s)")
+    add(
+        "--keep_minutes",
+        type=float,
+        default=60.0,
+        help="a page that is silent for so long is forgotten (default: %(default)s)",
+    )
+    add(
+        "--snapshots",
+        type=int,
+        default=16,
+        help="states of a tracker kept to go back to; each takes a network's memory of a video "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    args = parser.parse_intermixed_args(argv)
+    for name in ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes", "snapshots"):
+        if getattr(args, name) <= 0:
+            raise UserError(f"--{name} must be above 0, got {getattr(args, name)}")
+    if not 0 <= args.port < 2**16:
+        raise UserError(f"--port must be 0 to 65535, got {args.port}")
+    if args.amp and args.dtype:
+        raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
+    given = {option: getattr(args, option) for option in _OF_THE_MODEL}
+    overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
+    return configs.load(args.model, args.stage, overrides + args.overrides), args
