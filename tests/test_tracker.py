@@ -394,5 +394,9 @@ def test_from_pretrained(tmp_path: Path):
         VideoTracker.from_pretrained("mavos_nan", checkpoint)
     with pytest.raises(UserError, match="no checkpoint"):
         VideoTracker.from_pretrained("mavos_nano", tmp_path / "none.pth", "cpu")
+    with pytest.raises(UserError, match="one size"):
+        VideoTracker.from_pretrained(
+            "mavos_nano", checkpoint, "cpu", overrides=["eval.multiscale=True"]
+        )
     with pytest.raises(UserError, match="cuda:77"):
         VideoTracker.from_pretrained("mavos_nano", checkpoint, "cuda:77")

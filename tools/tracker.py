@@ -130,6 +130,8 @@ class VideoTracker:
     """
 
     def __init__(self, model: VideoSegmenter, input_size: InputSize, device: torch.device):
+        if len(input_size.scales) > 1:
+            raise UserError("the tracker sees a frame at one size; leave eval.multiscale out")
         self._model = model if isinstance(model, ObjectGroups) else ObjectGroups(model)
         self._input_size, self._device = input_size, device
         self._state = Snapshot()
