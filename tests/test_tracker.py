@@ -1,5 +1,6 @@
 """The streaming interface: the same labels as the frame loop, corrections, removal, bad input."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,8 @@ def test_ids_of_the_user_come_back():
     assert result.labels.dtype == np.uint16 and {*np.unique(result.labels)} == {0, 300, 600}
     result = tracker.step(frames(1)[0])
     assert result.ids == (300, 600) and {*np.unique(result.labels)} == {0, 300, 600}
+    result = copying().add(frames(1)[0], blobs(1).astype(np.uint16) * 255)
+    assert result.labels.dtype == np.uint16  # 255 in uint8 would be "ignore"
 
 
 def test_probability_and_presence(tracker):
@@ -212,11 +215,11 @@ def test_removal_does_not_change_the_others(network):
 def test_a_group_without_objects_costs_nothing(network):
     tracker, images = VideoTracker(network, INPUT, CPU), frames(8)
     follow(tracker, images[:2], {0: blobs(1, 2, 3, 4, 5, 6, 7)})  # groups of three
-    assert len(tracker.snapshot().memory or [0]) == 3
+    assert len(tracker.snapshot().memory) == 3
     for object_id in (4, 6, 5):
         tracker.remove(object_id)
-    assert len(tracker.snapshot().memory) == 2
     labels = tracker.step(images[2]).labels
+    assert len(tracker.snapshot().memory) == 2
     assert {*np.unique(labels)} <= {0, 1, 2, 3, 7} and tracker.ids == (1, 2, 3, 7)
     result = tracker.add(images[3], blobs(5))  # an id may be given again, to a new object
     assert np.array_equal(result.labels == 5, blobs(5) == 5)
@@ -239,10 +242,38 @@ def test_the_group_that_stays_is_tracked_as_if_alone(network):
 def test_removing_everything_starts_anew():
     tracker, images = copying(), frames(3)
     tracker.add(images[0], blobs(1))
+    tracker.step(images[1])
     tracker.remove(1)
-    assert tracker.snapshot().memory is None
     assert not tracker.step(images[1]).labels.any() and tracker.ids == ()
+    assert tracker.snapshot().memory is None
     assert np.array_equal(tracker.add(images[2], blobs(2)).labels, blobs(2))
+
+
+def test_an_object_drawn_by_mistake_leaves_no_trace(network):
+    images, results = frames(5), []
+    for mistaken in (False, True):
+        tracker = VideoTracker(network, INPUT, CPU)
+        follow(tracker, images[:2], {0: blobs(1)})
+        if mistaken:
+            tracker.add(images[2], blobs(3))
+            tracker.add(images[2], blobs(5))
+            tracker.remove(3)
+            again = tracker.add(images[2], blobs(5), ids=[5])
+        else:
+            again = tracker.add(images[2], blobs(5))
+        assert tracker.ids == (1, 5) and tracker.frames == 3
+        results.append([again.labels, *(r.labels for r in tracker.stream(images[3:]))])
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_a_frame_is_amended_after_its_last_object_was_removed():
+    tracker, images = copying(), frames(3)
+    tracker.add(images[0], blobs(1))
+    tracker.step(images[1])
+    tracker.remove(1)
+    result = tracker.add(images[1], blobs(2))
+    assert tracker.frames == 2 and {*np.unique(result.labels)} == {0, 2}
+    assert np.array_equal(tracker.step(images[2]).labels, blobs(2))
 
 
 # --- the state
@@ -300,6 +331,19 @@ def test_a_frame_buffer_may_be_used_again(network):
     assert tracker.frames == 4
 
 
+def test_trackers_in_threads_leave_the_settings_as_they_were(network):
+    images = frames(6)
+    expected = follow(VideoTracker(network, INPUT, CPU), images, {0: blobs(1, 2)})
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [
+            pool.submit(follow, VideoTracker(network, INPUT, CPU), images, {0: blobs(1, 2)})
+            for _ in range(3)
+        ]
+    for job in jobs:
+        assert all(np.array_equal(a, b) for a, b in zip(job.result(), expected, strict=True))
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 # --- forms of frames and masks
 
 
@@ -344,6 +388,8 @@ def test_forms_of_frames(network):
         (blobs(1).astype(np.int32) * 70_000, None, "1 to 65535, got 70000"),
         (-blobs(1).astype(np.int32), None, "got -1"),
         (blobs(1), [0], "got 0"),
+        (blobs(1), 2, "sequence of integers, got 2"),
+        (blobs(1), [1.5], "sequence of integers"),
         (blobs(1), [7], "object 7 is new, but the mask has no pixel of it"),
         (blobs(), None, "no object in it"),
     ],
@@ -394,6 +440,8 @@ def test_from_pretrained(tmp_path: Path):
         VideoTracker.from_pretrained("mavos_nan", checkpoint)
     with pytest.raises(UserError, match="no checkpoint"):
         VideoTracker.from_pretrained("mavos_nano", tmp_path / "none.pth", "cpu")
+    with pytest.raises(UserError, match="dtype=fp32 has no effect"):
+        VideoTracker.from_pretrained("mavos_nano", checkpoint, "cpu", overrides=["eval.dtype=fp32"])
     with pytest.raises(UserError, match="one size"):
         VideoTracker.from_pretrained(
             "mavos_nano", checkpoint, "cpu", overrides=["eval.multiscale=True"]

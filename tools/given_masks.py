@@ -1,6 +1,7 @@
 """Masks as users hand them over in Python, of any of the usual forms, brought to one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -86,8 +87,11 @@ def _is_black_and_white(array: np.ndarray) -> bool:
     return bool(((array == 0) | (array == IGNORE)).all())
 
 
-def _checked_ids(ids: Sequence[int]) -> tuple[int, ...]:
-    checked = tuple(int(i) for i in ids)
+def _checked_ids(ids: Iterable[int]) -> tuple[int, ...]:
+    try:
+        checked = tuple(index(i) for i in ids)
+    except TypeError as error:
+        raise UserError(f"ids must be a sequence of integers, got {ids!r}") from error
     wrong = [i for i in checked if not 1 <= i <= HIGHEST_ID]
     if wrong:
         raise UserError(f"object ids must be 1 to {HIGHEST_ID}, got {wrong[0]}")

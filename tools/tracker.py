@@ -24,6 +24,7 @@ import configs
 from dataloaders.resize import to_input
 from dataloaders.video_reader import InputSize
 from networks.segmenter import Segmented, VideoSegmenter, hard_labels, one_hot
+from networks.transfers import transfers_for
 from networks.wrappers import ObjectGroups
 from tools.build import build
 from tools.given_masks import Given, as_array, read_given
@@ -34,16 +35,18 @@ from utils.device import (
     products_through_onednn,
 )
 from utils.errors import UserError
+from utils.palette import IGNORE
 
 _IGNORED = -1  # a label that is no channel of a mask
+_SAID_OTHERWISE = ("eval.amp", "eval.dtype", "eval.device", "eval.threads")
 _PRESENCE_STRIDE = 4  # pixels; the networks decide at that distance
 
 
 class Result:
     """The objects of one frame."""
 
-    def __init__(self, labels: np.ndarray, presence: dict[int, float], belief: "_Belief"):
-        self.labels = labels  # (H, W) uint8, or uint16 where an id is above 255; the user's ids
+    def __init__(self, labels: np.ndarray, presence: dict[int, float], belief: "_Belief | None"):
+        self.labels = labels  # (H, W) uint8, or uint16 where an id is above 254; the user's ids
         self.presence = presence  # id -> 0 to 1: how sure it is that the object is in the picture
         self._belief: _Belief | None = belief
 
@@ -101,6 +104,7 @@ class Snapshot:
 
     ids: tuple[int | None, ...] = ()  # of identity 1, 2, …; None: removed
     memory: Any = None
+    known: int = 0  # identities that the memory has; later ones are in the newest frame only
     newest: _Newest | None = None
     frames: int = 0
     size: tuple[int, int] | None = None  # (H, W) of the frames
@@ -115,7 +119,7 @@ def _computes(method: Callable) -> Callable:
 
     @wraps(method)
     def wrapped(self: "VideoTracker", *args, **kwargs):
-        routed = products_through_onednn() if self._device.type == "cpu" else nullcontext()
+        routed = products_through_onednn if self._device.type == "cpu" else nullcontext()
         with torch.inference_mode(), routed:
             return method(self, *args, **kwargs)
 
@@ -149,10 +153,17 @@ class VideoTracker:
         """model: a name of ``configs.models.MODELS``; checkpoint: a file for it.
 
         device: cpu, mps, cuda or cuda:N, the fastest if None. amp: compute in half precision where
-        the device has units for it. overrides: config fields as "section.field=value", e.g.
-        "model.test_memory_gap=20", "eval.max_resolution=480", "eval.compile=True".
-        Raises UserError for an unknown name, field or device, or a file that does not fit.
+        the device has units for it, else in fp32, as PyTorch is set. overrides: config fields as
+        "section.field=value", e.g. "model.test_memory_gap=20", "eval.max_resolution=480",
+        "eval.compile=True". Raises UserError for an unknown name, field or device, or a file that
+        does not fit.
         """
+        for override in overrides:
+            if override.startswith(_SAID_OTHERWISE):
+                raise UserError(
+                    f"overrides: {override} has no effect here; amp and device are arguments, "
+                    "threads are set by torch.set_num_threads"
+                )
         picked = pick_device(device or "auto")
         if picked.type == "cuda":
             torch.cuda.set_device(picked)
@@ -224,12 +235,12 @@ class VideoTracker:
         identity = self._state.identities().get(object_id)
         if identity is None:
             raise UserError(f"object {object_id} is not tracked; there are {self.ids}")
+        if identity > self._state.known:
+            self._take_back(identity)
+            return
         ids = list(self._state.ids)
         ids[identity - 1] = None
         self._state = replace(self._state, ids=tuple(ids))
-        group = (identity - 1) // self._model.group_size
-        if not any(ids[self._slots_of(group)]):
-            self._drop_group(group)
 
     def reset(self) -> None:
         """Forget the video; the next frame may be of another one."""
@@ -247,6 +258,7 @@ class VideoTracker:
     def _advance(self, image: np.ndarray) -> None:
         """Memorize the last frame, predict this one."""
         self._memorize()
+        self._drop_dead_groups()
         state, newest = self._state, _Newest(image)
         if state.memory is not None:
             feats = self._encode(image)
@@ -257,7 +269,7 @@ class VideoTracker:
     def _memorize(self) -> None:
         state = self._state
         newest = state.newest
-        if newest is None or newest.labels is None:
+        if newest is None or newest.labels is None or not state.ids:
             return
         mask = one_hot(newest.labels[None], len(state.ids))
         if state.memory is None:
@@ -266,7 +278,7 @@ class VideoTracker:
             memory = self._model.memorize(
                 newest.out, mask, state.memory, new_objects=bool(newest.given)
             )
-        self._state = replace(state, memory=memory, newest=None)
+        self._state = replace(state, memory=memory, known=len(state.ids), newest=None)
 
     def _lay_over(self, given: Given) -> None:
         """Make the user's masks a part of the last frame."""
@@ -291,53 +303,60 @@ class VideoTracker:
         )
         self._state = replace(state, newest=newest)
 
-    def _drop_group(self, group: int) -> None:
-        """Forget a group of objects that are all removed; those after it move up."""
-        self._memorize()  # labels are numbered as the memory is
-        ids = list(self._state.ids)
-        del ids[self._slots_of(group)]
-        memory = self._model.without(self._state.memory, group)
-        self._state = replace(self._state, ids=tuple(ids), memory=memory or None)
+    def _take_back(self, identity: int) -> None:
+        """Forget an object that is in the newest frame only; identities after it move up."""
+        state = self._state
+        newest, ids = state.newest, list(state.ids)
+        del ids[identity - 1]
+        below = torch.zeros_like(newest.labels)
+        if newest.out is not None:
+            below = hard_labels(newest.out.logits)[0]
+        labels = torch.where(newest.labels == identity, below, newest.labels)
+        labels = labels - (labels > identity).to(labels.dtype)
+        given = frozenset(n - (n > identity) for n in newest.given if n != identity)
+        newest = newest._replace(labels=labels, given=given)
+        self._state = replace(state, ids=tuple(ids), newest=newest)
 
-    def _slots_of(self, group: int) -> slice:
-        """Where the objects of a group are in ``ids``."""
-        return slice(group * self._model.group_size, (group + 1) * self._model.group_size)
+    def _drop_dead_groups(self) -> None:
+        """Forget groups whose objects are all removed; those after them move up."""
+        state, size = self._state, self._model.group_size
+        groups = [state.ids[start : start + size] for start in range(0, len(state.ids), size)]
+        memory = state.memory
+        for group in reversed(range(len(groups))):
+            if not any(groups[group]):
+                memory = self._model.without(memory, group)
+        ids = tuple(i for group in groups if any(group) for i in group)
+        self._state = replace(state, ids=ids, known=len(ids), memory=memory or None)
 
     def _encode(self, image: np.ndarray) -> Any:
         """Features of a picture (H, W, 3)."""
         (size,) = self._input_size.of(image.shape[:2])
-        return self._model.encode(to_input(image, size)[None].to(self._device))
+        return self._model.encode(transfers_for(self._device).upload(to_input(image, size)[None]))
 
     def _say(self) -> Result:
         """The result of the last frame."""
         self._let_go()
-        state = self._state
-        newest, identities = state.newest, state.identities()
-        table = np.array([0, *(i or 0 for i in state.ids)])
-        table = table.astype(np.uint8 if table.max() <= 255 else np.uint16)
-        if newest.labels is None:
-            labels, belief = np.zeros(newest.image.shape[:2], np.uint8), None
-        else:
-            # pixels to ignore are shown as predicted, or as background
-            shown = newest.labels
-            if newest.out is not None and newest.given:
-                shown = torch.where(shown == _IGNORED, hard_labels(newest.out.logits)[0], shown)
-            labels = table[shown.clamp_min(0).to(torch.int16).cpu().numpy()]
-            logits = None if newest.out is None else newest.out.logits
-            belief = _Belief(logits, newest.labels, newest.given, identities)
-        self._result = Result(labels, self._presence(), belief)
-        return self._result
-
-    def _presence(self) -> dict[int, float]:
-        """Id -> how sure the network is that the object is in the last frame at all, 0 to 1."""
         newest, identities = self._state.newest, self._state.identities()
         if newest.labels is None:
-            return {}
-        found = {}
+            self._result = Result(np.zeros(newest.image.shape[:2], np.uint8), {}, None)
+            return self._result
+        logits, shown = None, newest.labels
         if newest.out is not None:
-            found = dict(enumerate(presence(newest.out.logits).tolist(), start=1))
-        given = {n: float((newest.labels == n).any()) for n in newest.given}
-        return {i: (found | given)[n] for i, n in identities.items()}
+            logits = newest.out.logits
+            sure = presence(logits)
+            if newest.given:  # pixels to ignore are shown as predicted, or as background
+                shown = torch.where(shown == _IGNORED, hard_labels(logits)[0], shown)
+        labels = shown.clamp_min(0).to(torch.int16).cpu().numpy()
+        found = {} if logits is None else dict(enumerate(sure.tolist(), start=1))
+        found |= {n: float((labels == n).any()) for n in newest.given}
+        table = np.array([0, *(i or 0 for i in self._state.ids)])
+        table = table.astype(np.uint8 if table.max() < IGNORE else np.uint16)
+        self._result = Result(
+            table[labels],
+            {i: found[n] for i, n in identities.items()},
+            _Belief(logits, newest.labels, newest.given, identities),
+        )
+        return self._result
 
     def _let_go(self) -> None:
         if self._result is not None:

@@ -5,8 +5,7 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -219,19 +218,28 @@ def route_products_to_onednn(tolerance: float = 1e-5) -> bool:
     return True
 
 
-@contextmanager
-def products_through_onednn() -> Iterator[None]:
-    """The same for a while only: a library leaves its user's settings as they were."""
-    if not _onednn_is_exact():
-        yield
-        return
-    settings = torch.backends.mkldnn.matmul
-    before = settings.fp32_precision
-    settings.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before
+class _Routing:
+    """``route_products_to_onednn`` for a while only, for all threads together."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._before = threading.Lock(), 0, ""
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1 and _onednn_is_exact():
+                settings = torch.backends.mkldnn.matmul
+                self._before, settings.fp32_precision = settings.fp32_precision, "bf16"
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and _onednn_is_exact():
+                torch.backends.mkldnn.matmul.fp32_precision = self._before
+
+
+# a library leaves its user's settings as they were
+products_through_onednn = _Routing()
 
 
 @cache
