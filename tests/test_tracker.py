@@ -16,7 +16,8 @@ from networks.inference import for_inference
 from networks.segmenter import CopyPrevious
 from networks.tracking import segment_video
 from networks.wrappers import ObjectGroups
-from tools.tracker import VideoTracker, presence
+from tools.track_result import presence
+from tools.tracker import VideoTracker
 from utils.checkpoint import save_weights
 from utils.errors import UserError
 

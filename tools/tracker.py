@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import configs
@@ -28,6 +27,7 @@ from networks.transfers import transfers_for
 from networks.wrappers import ObjectGroups
 from tools.build import build
 from tools.given_masks import Given, as_array, read_given
+from tools.track_result import Belief, Result, presence
 from utils.device import (
     has_half_precision_units,
     keep_freed_memory,
@@ -39,53 +39,6 @@ from utils.palette import IGNORE
 
 _IGNORED = -1  # a label that is no channel of a mask
 _SAID_OTHERWISE = ("eval.amp", "eval.dtype", "eval.device", "eval.threads")
-_PRESENCE_STRIDE = 4  # pixels; the networks decide at that distance
-
-
-class Result:
-    """The objects of one frame."""
-
-    def __init__(self, labels: np.ndarray, presence: dict[int, float], belief: "_Belief | None"):
-        self.labels = labels  # (H, W) uint8, or uint16 where an id is above 254; the user's ids
-        self.presence = presence  # id -> 0 to 1: how sure it is that the object is in the picture
-        self._belief: _Belief | None = belief
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """The objects that are tracked, in the picture or not."""
-        return tuple(self.presence)
-
-    def probability(self, object_id: int) -> np.ndarray:
-        """(H, W) float32, 0 to 1: how likely a pixel belongs to the object.
-
-        Only for the newest result: they take megabytes a frame, so older ones are let go. Raises
-        UserError for those, and for an object that was not tracked in this frame.
-        """
-        if object_id not in self.presence:
-            raise UserError(f"object {object_id} is not tracked here; there are {self.ids}")
-        if self._belief is None:
-            raise UserError("probabilities are kept for the newest frame; ask before the next one")
-        return self._belief.of(object_id)
-
-    def _forget(self) -> None:
-        self._belief = None
-
-
-class _Belief(NamedTuple):
-    """What the probabilities of a frame come from."""
-
-    logits: Tensor | None  # (1, 1 + N, H, W); None in a frame that nothing was predicted for
-    labels: Tensor  # (H, W) int64 identities, what was given laid over what was predicted
-    given: frozenset[int]  # identities whose mask is the user's
-    identities: dict[int, int]  # object id -> identity
-
-    def of(self, object_id: int) -> np.ndarray:
-        identity = self.identities[object_id]
-        if self.logits is None or identity in self.given:
-            return (self.labels == identity).float().cpu().numpy()
-        probability = self.logits.float().softmax(dim=1)[0, identity]
-        users = torch.isin(self.labels, torch.tensor([*self.given], device=self.labels.device))
-        return probability.masked_fill(users, 0).cpu().numpy()
 
 
 class _Newest(NamedTuple):
@@ -354,13 +307,13 @@ class VideoTracker:
         self._result = Result(
             table[labels],
             {i: found[n] for i, n in identities.items()},
-            _Belief(logits, newest.labels, newest.given, identities),
+            Belief(logits, newest.labels, newest.given, identities),
         )
         return self._result
 
     def _let_go(self) -> None:
         if self._result is not None:
-            self._result._forget()
+            self._result.forget()
         self._result = None
 
     def _checked(self, frame: np.ndarray | Tensor) -> np.ndarray:
@@ -381,12 +334,3 @@ class VideoTracker:
                 "another video"
             )
         return array
-
-
-def presence(logits: Tensor) -> Tensor:
-    """How sure a network is that its objects are in the picture: (1, 1 + N, H, W) -> (N,), 0 to 1.
-
-    The greatest probability of an object, over patches of 12 pixels so that no single pixel counts.
-    """
-    few = logits[:, :, ::_PRESENCE_STRIDE, ::_PRESENCE_STRIDE].float().softmax(dim=1)[:, 1:]
-    return F.avg_pool2d(few, 3, 1, padding=1, count_include_pad=False).amax(dim=(0, 2, 3))
