@@ -70,9 +70,10 @@ class Worker:
 
     def stop(self) -> None:
         """Ask the running job to stop and wait until it has; nothing to do if none runs."""
-        if self.job is not None:
-            self.job.stopping.set()
-            self.job.ended.wait()
+        job = self.job
+        if job is not None:
+            job.stopping.set()
+            job.ended.wait()
 
     def close(self) -> None:
         """Stop what runs; nothing can be started any more."""

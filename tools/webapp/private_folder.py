@@ -23,8 +23,10 @@ def private_folder() -> Iterator[Path]:
     """
     _remove_left_behind()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    with (folder / _LOCK).open("w") as lock:
+    unnamed = folder / "unnamed"
+    with unnamed.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unnamed.rename(folder / _LOCK)  # from here on others look at it, and find it locked
         try:
             yield folder
         finally:

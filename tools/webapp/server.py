@@ -95,7 +95,7 @@ def _add_sessions(app: FastAPI, sessions: Sessions, about: dict) -> None:
         try:
             await uploads.receive(part, size, request.stream())
         except ClientDisconnect:  # given up: nobody reads the answer
-            uploads.discard()
+            pass
         return {}
 
     @app.post("/api/{token}/clip")

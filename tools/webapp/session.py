@@ -51,14 +51,17 @@ class Session:
         self._tracking: Tracking | None = None
         self._clips = 0  # opened so far; also tells the page's old frames from new ones
         self._editing = threading.Lock()
+        self._closed = False
         folder.mkdir(mode=0o700)
 
     # the clip
 
     def open_clip(self, name: str) -> None:
         """Decode what was uploaded; the clip before it is forgotten."""
-        source = self.uploads.source(name, self._limits.frames)
-        self._worker.start("decode", 0, lambda job: self._decode(source, name, job))
+        with self._editing:
+            self._check_idle()
+            source = self.uploads.source(name, self._limits.frames)
+            self._worker.start("decode", 0, lambda job: self._decode(source, name, job))
 
     def _decode(self, source: Path, name: str, job: Job) -> None:
         try:
@@ -150,10 +153,12 @@ class Session:
 
     def export(self, kind: str) -> None:
         """Begin to make a file for download."""
-        path, write = self._export_path(kind), downloads.KINDS[kind][2]
-        clip, annotations = self.clip, self.annotations
-        path.unlink(missing_ok=True)
-        self._worker.start(kind, 0, lambda job: write(path, clip, annotations, job))
+        with self._editing:
+            path, write = self._export_path(kind), downloads.KINDS[kind][2]
+            clip, annotations = self.clip, self.annotations
+            self._check_idle()
+            path.unlink(missing_ok=True)
+            self._worker.start(kind, 0, lambda job: write(path, clip, annotations, job))
 
     def exported(self, kind: str) -> tuple[Path, str, str]:
         """File, name to save it by, and media type."""
@@ -169,6 +174,11 @@ class Session:
 
     # the state
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs."""
+        return self._worker.busy
+
     def state(self, since: int) -> dict[str, Any]:
         """Everything the page shows; frames only where they changed after revision ``since``."""
         annotations, clip, job = self._annotations, self._clip, self._worker.job
@@ -179,11 +189,16 @@ class Session:
         }
 
     def close(self) -> None:
-        """Stop everything and delete the folder."""
+        """Stop everything and delete the folder; nothing is written any more."""
+        self.uploads.close()
         self._worker.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._editing:  # a drawing may just be written
+            self._closed = True
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _check_idle(self) -> None:
+        if self._closed:
+            raise Refused("this page was closed", HTTPStatus.GONE)
         if self._worker.busy:
             raise Refused("busy: pause first", HTTPStatus.CONFLICT)
 
@@ -223,7 +238,7 @@ def _clip_state(clip: Clip, number: int) -> dict[str, Any]:
 def _annotations_state(annotations: Annotations, since: int) -> dict[str, Any]:
     revision = annotations.revision  # first: what changes meanwhile is told once more next time
     objects = [
-        {"id": i, "name": o.name, "end": o.end, "color": object_color(i)}
+        {"id": i, "name": o.name, "end": annotations.end(i), "color": object_color(i)}
         for i, o in list(annotations.objects.items())
     ]
     return {

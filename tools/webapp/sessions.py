@@ -15,6 +15,7 @@ from tools.webapp.session import Session
 log = logging.getLogger(__name__)
 
 _TOKEN_BYTES = 16
+_SILENT = 180.0  # seconds; an open tab in the background still asks every minute
 
 
 class Sessions:
@@ -45,6 +46,8 @@ class Sessions:
     def create(self) -> str:
         """A new session's token; Refused where there are too many."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
+        if len(self) >= self._most:  # room is made of tabs that went without a goodbye
+            self._close_silent(_SILENT, lambda session: not session.busy)
         with self._lock:
             if len(self._sessions) >= self._most:
                 raise Refused(
@@ -74,14 +77,7 @@ class Sessions:
 
     def close_unused(self) -> None:
         """End the sessions that nobody has asked for anything for too long."""
-        oldest = time.monotonic() - self._keep_seconds
-        for key, session in list(self._sessions.items()):
-            if session.used < oldest:
-                log.info(
-                    "a page has been silent for %.0f minutes: its files are deleted",
-                    self._keep_seconds / 60,
-                )
-                self._close(key)
+        self._close_silent(self._keep_seconds)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -94,6 +90,17 @@ class Sessions:
         self._reaper.join()
         for key in list(self._sessions):
             self._close(key)
+
+    def _close_silent(
+        self, seconds: float, may_go: Callable[[Session], bool] = lambda session: True
+    ) -> None:
+        oldest = time.monotonic() - seconds
+        for key, session in list(self._sessions.items()):
+            if session.used < oldest and may_go(session):
+                log.info(
+                    "a page has been silent for %.0f minutes: its files are deleted", seconds / 60
+                )
+                self._close(key)
 
     def _close(self, key: bytes) -> None:
         with self._lock:

@@ -1,9 +1,12 @@
 """Files from the page: taken in up to a limit, and only if they are videos or pictures."""
 
+import re
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import BinaryIO
 
 from tools.webapp.refusals import Refused
 
@@ -11,23 +14,20 @@ _KEEP_FREE = 500 * 2**20  # bytes of the disk that are left alone
 _HEAD = 64  # bytes that tell the kind of a file
 _CHECK_EVERY = 16 * 2**20  # bytes between two looks at the disk
 
-# (first byte, what is there, suffix). Only these reach the decoders: FFmpeg also reads playlists,
+# (how a file begins, suffix). Only these reach the decoders: FFmpeg also reads playlists,
 # which are texts that name other files.
 _VIDEOS = (
-    (4, b"ftyp", ".mp4"),
-    (4, b"moov", ".mov"),
-    (4, b"mdat", ".mov"),
-    (4, b"wide", ".mov"),
-    (0, b"\x1a\x45\xdf\xa3", ".mkv"),  # and WebM
-    (8, b"AVI ", ".avi"),
+    (rb"....ftyp", ".mp4"),
+    (rb"....(moov|mdat|wide)", ".mov"),
+    (rb"\x1a\x45\xdf\xa3", ".mkv"),  # and WebM
+    (rb"RIFF....AVI ", ".avi"),
 )
 _PICTURES = (
-    (0, b"\xff\xd8\xff", ".jpg"),
-    (0, b"\x89PNG\r\n\x1a\n", ".png"),
-    (8, b"WEBP", ".webp"),
-    (0, b"BM", ".bmp"),
-    (0, b"II*\x00", ".tif"),
-    (0, b"MM\x00*", ".tif"),
+    (rb"\xff\xd8\xff", ".jpg"),
+    (rb"\x89PNG\r\n\x1a\n", ".png"),
+    (rb"RIFF....WEBP", ".webp"),
+    (rb"BM", ".bmp"),
+    (rb"II\*\x00|MM\x00\*", ".tif"),
 )
 
 
@@ -38,19 +38,33 @@ class Uploads:
         """limit: bytes of all files together."""
         self._folder, self._limit = folder, limit
         self._sizes: dict[int, int] = {}
+        self._closed = False
+        self._creating = threading.Lock()
 
     async def receive(self, part: int, announced: int | None, chunks: AsyncIterator[bytes]) -> None:
-        """Write a file as it arrives; part 0 begins a new upload. Raises Refused past the limit."""
+        """Write a file as it arrives; part 0 begins a new upload. Raises Refused past the limit.
+
+        What has arrived of an upload that fails is deleted.
+        """
+        try:
+            await self._receive(part, announced, chunks)
+        except BaseException:  # also given up by the page, or by the server's end
+            self.discard()
+            raise
+
+    async def _receive(
+        self, part: int, announced: int | None, chunks: AsyncIterator[bytes]
+    ) -> None:
         if part == 0:
             self.discard()
         elif part != len(self._sizes):
             raise Refused(f"file {part} of the upload is out of order", HTTPStatus.CONFLICT)
-        self._folder.mkdir(exist_ok=True)
         left = self._limit - sum(self._sizes.values())
         self._check(announced or 0, left)
         size = since_check = 0
-        with self._path(part).open("wb") as file:
+        with self._create(part) as file:
             async for chunk in chunks:
+                self._check_open()
                 size, since_check = size + len(chunk), since_check + len(chunk)
                 if size > left or since_check > _CHECK_EVERY:
                     self._check(size, left)
@@ -59,10 +73,17 @@ class Uploads:
         self._sizes[part] = size
 
     def source(self, name: str, most_frames: int) -> Path:
-        """The video file, or the folder of pictures; Refused if it is neither.
+        """The video file, or the folder of pictures; Refused, and deleted, if it is neither.
 
         name: what the user calls it, for messages.
         """
+        try:
+            return self._source(name, most_frames)
+        except Refused:
+            self.discard()
+            raise
+
+    def _source(self, name: str, most_frames: int) -> Path:
         count = len(self._sizes)
         if not count or not sum(self._sizes.values()):
             raise Refused(f"{name}: the file is empty; choose another one")
@@ -86,6 +107,21 @@ class Uploads:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._sizes.clear()
 
+    def close(self) -> None:
+        """Nothing is written any more."""
+        with self._creating:
+            self._closed = True
+
+    def _create(self, part: int) -> BinaryIO:
+        with self._creating:
+            self._check_open()
+            self._folder.mkdir(exist_ok=True)
+            return self._path(part).open("wb")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Refused("this page was closed", HTTPStatus.GONE)
+
     def _check(self, size: int, left: int) -> None:
         if size > left:
             raise Refused(
@@ -93,7 +129,7 @@ class Uploads:
                 "(--max_upload_mb)",
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
-        check_disk(self._folder)
+        check_disk(self._folder.parent)
 
     def _path(self, part: int) -> Path:
         return self._folder / f"{part:05d}"
@@ -108,8 +144,8 @@ def check_disk(folder: Path) -> None:
         )
 
 
-def _suffix(path: Path, kinds: tuple[tuple[int, bytes, str], ...]) -> str:
+def _suffix(path: Path, kinds: tuple[tuple[bytes, str], ...]) -> str:
     """Suffix that fits what the file holds; empty if it is of none of the kinds."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    return next((s for at, magic, s in kinds if head[at : at + len(magic)] == magic), "")
+    return next((s for begins, s in kinds if re.match(begins, head, re.DOTALL)), "")
