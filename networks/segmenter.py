@@ -22,7 +22,9 @@ def call(function: Callable, *arguments):
 class Segmented(NamedTuple):
     """What ``segment`` says about one frame."""
 
-    logits: Tensor  # (B, 1 + N, H, W) at the size asked for; softmax over dim 1 is the probability
+    # (B, 1 + N, H, W) at the size asked for; softmax over dim 1 is the probability. They are large,
+    # and whoever drives the method may leave them out of what memorize gets.
+    logits: Tensor | None
     feats: Any  # what encode returned
     carry: Any = None  # whatever the method wants to see again in memorize
 

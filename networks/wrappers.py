@@ -29,7 +29,8 @@ class ObjectGroups(nn.Module):
 
     def segment(self, feats: list[Tensor], memory: list, size: tuple[int, int]) -> Segmented:
         outs = [self.model.segment(feats, group, size) for group in memory]
-        return Segmented(merge_groups([out.logits for out in outs]), feats, carry=outs)
+        merged = merge_groups([out.logits for out in outs])
+        return Segmented(merged, feats, carry=[out._replace(logits=None) for out in outs])
 
     def memorize(
         self, out: Segmented, mask: Tensor, memory: list, new_objects: bool = False
@@ -98,7 +99,8 @@ class TestTimeAugmentation(nn.Module):
             probability = out.logits.float().softmax(dim=1)
             total = total + (probability.flip(-1) if self._is_flipped(index) else probability)
         mean = total / len(outs)
-        return Segmented(mean.clamp_min(torch.finfo(mean.dtype).tiny).log(), feats, carry=outs)
+        logits = mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
+        return Segmented(logits, feats, carry=[out._replace(logits=None) for out in outs])
 
     def memorize(
         self, out: Segmented, mask: Tensor, memory: list, new_objects: bool = False

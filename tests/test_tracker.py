@@ -1,6 +1,7 @@
 """The streaming interface: the same labels as the frame loop, corrections, removal, bad input."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,16 @@ def test_probability_and_presence(tracker):
         first.probability(1)
     with pytest.raises(UserError, match="object 9"):
         second.probability(9)
+
+
+def test_probability_beside_a_correction(tracker):
+    images = frames(2)
+    tracker.add(images[0], blobs(1, 2))
+    before = tracker.step(images[1]).probability(1)
+    result = tracker.add(images[1], blobs(2), ids=[2])
+    covered = blobs(2) == 2
+    assert np.array_equal(result.probability(2), covered)
+    assert np.array_equal(result.probability(1), np.where(covered, 0, before))
 
 
 def test_presence_wants_more_than_a_pixel():
@@ -290,6 +301,24 @@ def test_going_back_to_a_snapshot(tracker):
     assert tracker.ids == (1, 2) and tracker.frames == 3
     again = [r.labels for r in tracker.stream(images[3:])]
     assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
+
+
+def test_a_snapshot_is_small(network):
+    """Sixteen of them are kept by the page: no map of logits, for any number of groups."""
+
+    def tensors(value):
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            for part in value:
+                yield from tensors(part)
+        elif is_dataclass(value):
+            yield from tensors([getattr(value, f.name) for f in fields(value)])
+
+    tracker = VideoTracker(network, INPUT, CPU)
+    follow(tracker, frames(4), {0: blobs(1, 2, 3, 4, 5)})
+    found = list(tensors(tracker.snapshot()))
+    assert found and not [t.shape for t in found if t.shape[-2:] == SIZE and t.is_floating_point()]
 
 
 def test_reset_forgets_the_video(tracker):

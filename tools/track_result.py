@@ -45,8 +45,8 @@ class Result:
 class Belief(NamedTuple):
     """What the probabilities of a frame come from."""
 
-    logits: Tensor | None  # (1, 1 + N, H, W); None in a frame that nothing was predicted for
-    labels: Tensor  # (H, W) int64 identities, what was given laid over what was predicted
+    logits: Tensor | None  # (1, 1 + N, H, W); None where nothing was predicted, or it is let go
+    labels: Tensor  # (H, W) int16 identities, what was given laid over what was predicted
     given: frozenset[int]  # identities whose mask is the user's
     identities: dict[int, int]  # object id -> identity
 
@@ -55,7 +55,7 @@ class Belief(NamedTuple):
         if self.logits is None or identity in self.given:
             return (self.labels == identity).float().cpu().numpy()
         probability = self.logits.float().softmax(dim=1)[0, identity]
-        users = torch.isin(self.labels, torch.tensor([*self.given], device=self.labels.device))
+        users = torch.isin(self.labels, self.labels.new_tensor([*self.given]))
         return probability.masked_fill(users, 0).cpu().numpy()
 
 

@@ -42,12 +42,17 @@ _SAID_OTHERWISE = ("eval.amp", "eval.dtype", "eval.device", "eval.threads")
 
 
 class _Newest(NamedTuple):
-    """The last frame, which enters the memory when the next one comes: until then it can change."""
+    """The last frame, which enters the memory when the next one comes: until then it can change.
+
+    Nothing of its logits, so that a snapshot stays small.
+    """
 
     image: np.ndarray  # (H, W, 3) uint8, to know it by
     feats: Any = None  # None while there is no object
     out: Segmented | None = None  # None in a frame that nothing was predicted for
-    labels: Tensor | None = None  # (H, W) int64 identities
+    predicted: Tensor | None = None  # (H, W) int16 identities
+    presence: Tensor | None = None  # (N,) of the identities that were predicted
+    labels: Tensor | None = None  # (H, W) int16 identities: the user's laid over the predicted
     given: frozenset[int] = frozenset()  # identities whose mask is the user's
 
 
@@ -92,6 +97,7 @@ class VideoTracker:
         self._model = model if isinstance(model, ObjectGroups) else ObjectGroups(model)
         self._input_size, self._device = input_size, device
         self._state = Snapshot()
+        self._logits: Tensor | None = None  # of the newest frame, for probabilities
         self._result: Result | None = None
 
     @classmethod
@@ -200,23 +206,29 @@ class VideoTracker:
         self.restore(Snapshot())
 
     def snapshot(self) -> Snapshot:
-        """All that is known of the video, for ``restore``; it does not change any more."""
+        """All that is known of the video, for ``restore``; it does not change any more.
+
+        As large as the memory, the features of a frame, and its picture.
+        """
         return self._state
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to where the video was then."""
+        """Go back to where the video was then; probabilities of that frame are 0 and 1."""
         self._let_go()
-        self._state = snapshot
+        self._state, self._logits = snapshot, None
 
     def _advance(self, image: np.ndarray) -> None:
         """Memorize the last frame, predict this one."""
         self._memorize()
         self._drop_dead_groups()
-        state, newest = self._state, _Newest(image)
+        state, newest, self._logits = self._state, _Newest(image), None
         if state.memory is not None:
             feats = self._encode(image)
             out = self._model.segment(feats, state.memory, image.shape[:2])
-            newest = _Newest(image, feats, out, hard_labels(out.logits)[0])
+            self._logits = out.logits
+            labels = hard_labels(out.logits)[0].to(torch.int16)
+            out = out._replace(logits=None)
+            newest = _Newest(image, feats, out, labels, presence(self._logits), labels)
         self._state = replace(state, newest=newest, frames=state.frames + 1, size=image.shape[:2])
 
     def _memorize(self) -> None:
@@ -243,8 +255,8 @@ class VideoTracker:
         users = [identities[i] for i in given.ids]
         labels = newest.labels
         if labels is None:
-            labels = torch.zeros(newest.image.shape[:2], dtype=torch.int64, device=self._device)
-        table = np.zeros(max(given.ids) + 1, np.int64)
+            labels = torch.zeros(newest.image.shape[:2], dtype=torch.int16, device=self._device)
+        table = np.zeros(max(given.ids) + 1, np.int16)
         table[list(given.ids)] = users
         over = torch.from_numpy(table[given.labels]).to(self._device)
         labels = labels.masked_fill(torch.isin(labels, over.new_tensor(users)), 0)
@@ -261,9 +273,7 @@ class VideoTracker:
         state = self._state
         newest, ids = state.newest, list(state.ids)
         del ids[identity - 1]
-        below = torch.zeros_like(newest.labels)
-        if newest.out is not None:
-            below = hard_labels(newest.out.logits)[0]
+        below = torch.zeros_like(newest.labels) if newest.out is None else newest.predicted
         labels = torch.where(newest.labels == identity, below, newest.labels)
         labels = labels - (labels > identity).to(labels.dtype)
         given = frozenset(n - (n > identity) for n in newest.given if n != identity)
@@ -293,21 +303,19 @@ class VideoTracker:
         if newest.labels is None:
             self._result = Result(np.zeros(newest.image.shape[:2], np.uint8), {}, None)
             return self._result
-        logits, shown = None, newest.labels
-        if newest.out is not None:
-            logits = newest.out.logits
-            sure = presence(logits)
-            if newest.given:  # pixels to ignore are shown as predicted, or as background
-                shown = torch.where(shown == _IGNORED, hard_labels(logits)[0], shown)
-        labels = shown.clamp_min(0).to(torch.int16).cpu().numpy()
-        found = {} if logits is None else dict(enumerate(sure.tolist(), start=1))
+        shown = newest.labels
+        if newest.out is not None and newest.given:
+            # pixels to ignore are shown as predicted, or as background
+            shown = torch.where(shown == _IGNORED, newest.predicted, shown)
+        labels = shown.clamp_min(0).cpu().numpy()
+        found = {} if newest.out is None else dict(enumerate(newest.presence.tolist(), start=1))
         found |= {n: float((labels == n).any()) for n in newest.given}
         table = np.array([0, *(i or 0 for i in self._state.ids)])
         table = table.astype(np.uint8 if table.max() < IGNORE else np.uint16)
         self._result = Result(
             table[labels],
             {i: found[n] for i, n in identities.items()},
-            Belief(logits, newest.labels, newest.given, identities),
+            Belief(self._logits, newest.labels, newest.given, identities),
         )
         return self._result
 
