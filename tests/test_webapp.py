@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import stat
+import threading
 import time
 import zipfile
 import zlib
@@ -18,13 +19,16 @@ from pycocotools import mask as coco_mask
 from webapp_page import ORIGIN, SIZE, Page, make_video, moving_square
 
 import configs
+from dataloaders.frames import SourceFrame
 from tools.build import build
 from tools.tracker import VideoTracker
+from tools.webapp import clip
+from tools.webapp.annotations import Annotations
 from tools.webapp.jobs import Worker
 from tools.webapp.refusals import Refused
 from tools.webapp.server import build_app
 from tools.webapp.session import Limits, Session
-from tools.webapp.sessions import Sessions
+from tools.webapp.sessions import Sessions, _key
 from tools.webapp.tracking import Snapshots
 from tools.webapp.turns import Turns
 
@@ -184,6 +188,8 @@ def test_tracking_from_a_chosen_frame_skips_what_is_before(page):
     assert all(s == 1 for f, s, _ in state["annotations"]["changed"] if f >= 2)
     assert page.labels(0) is None
     assert "every frame is tracked" in page.refused(422, "POST", "track", json={"from_frame": None})
+    behind = {"from_frame": LENGTH}
+    assert "the clip has 14" in page.refused(422, "POST", "track", json=behind)
     last = {"from_frame": LENGTH - 1}
     assert "the last frame" in page.refused(422, "POST", "track", json=last)
 
@@ -256,6 +262,37 @@ def test_an_object_comes_back_where_it_is_drawn_again(page):
     state = page.track()
     assert state["job"]["error"] is None
     assert [status for _, status, _ in state["annotations"]["changed"]] == [1] * LENGTH
+    assert [page.labels(frame).any() for frame in (3, 4, 7, 8)] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_taking_the_drawing_back_removes_the_object_again(page, cleared):
+    page.do("POST", "objects", json={})
+    both = _labels()
+    both[40:47, 40:60] = 2
+    page.draw(0, both)
+    page.track()
+    page.draw(8, page.labels(8) * (page.labels(8) != 2))  # what is below a drawing here shows 2
+    page.track()
+    page.do("DELETE", "objects/2?from_frame=4")
+    before, seen = page.labels(8), page.state()["annotations"]["revision"]
+    back = before.copy()
+    back[0:6, 0:6] = 2
+    page.draw(8, back)
+    back[0:9, 0:9] = 2
+    page.draw(8, back)
+    changed = page.state(seen)["annotations"]["changed"]
+    assert {frame for frame, *_ in changed} >= set(range(8, LENGTH))
+    assert page.state()["annotations"]["objects"][1]["end"] is None
+    if cleared:
+        page.do("DELETE", "labels/8")
+    else:
+        page.draw(8, before)
+    assert page.state()["annotations"]["objects"][1]["end"] == 4
+    assert page.state()["annotations"]["given"].get("8", []) != [2]
+    np.testing.assert_array_equal(page.labels(8), before)
+    page.track()
+    assert not any((page.labels(frame) == 2).any() for frame in range(4, LENGTH))
 
 
 def test_rubbing_out_an_object_that_is_not_known_any_more_is_no_error(page):
@@ -288,16 +325,32 @@ def test_a_tracker_that_fails_is_told_and_the_server_goes_on(serve, video, model
 
 
 def test_snapshots_stay_few_and_evenly_spread():
-    snapshots = Snapshots(4)
-    for frame in range(100):
+    snapshots = Snapshots(8, 2**20)
+    for frame in range(1000):
         snapshots.add(frame, f"state {frame}")
-    found = {snapshots.newest_before(frame) for frame in range(1, 101)}
-    frames = sorted(frame for frame, _ in found)
-    assert len(frames) <= 5 and frames[-1] == 99
-    assert max(np.diff(frames)) <= 64 and all(s == f"state {f}" for f, s in found)
+    frames = _kept(snapshots, 1000)
+    assert len(frames) <= 9 and frames[-1] == 999 and max(np.diff(frames)) <= 512
+    for back in (1, 2, 4, 7):  # a correction there repeats few frames
+        at, state = snapshots.newest_before(1000 - back)
+        assert 1000 - 3 * back <= at < 1000 - back and state == f"state {at}"
     snapshots.drop_after(50)
-    assert snapshots.newest_before(100)[0] <= 50
+    assert snapshots.newest_before(1000)[0] <= 50
     assert snapshots.newest_before(0) is None
+
+
+def test_snapshots_stay_within_their_bytes():
+    shared = torch.zeros(250)  # float32: 1000 bytes
+    snapshots = Snapshots(20, 6000)
+    for frame in range(300):
+        snapshots.add(frame, ([shared], {"own": 1}, torch.zeros(250)[:10], np.zeros(100, np.uint8)))
+        assert snapshots.held_bytes() <= 6000
+    assert 3 <= len(_kept(snapshots, 300)) <= 4
+    assert snapshots.newest_before(300)[0] == 299
+
+
+def _kept(snapshots: Snapshots, length: int) -> list[int]:
+    found = [snapshots.newest_before(frame) for frame in range(1, length + 1)]
+    return sorted({one[0] for one in found if one})
 
 
 def test_turns_are_taken_in_order():
@@ -451,14 +504,17 @@ def test_pictures_are_a_clip_in_the_order_they_came(serve):
         (b"#EXTM3U\nfile:///etc/passwd\n", "not a video"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "not a video"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a video"),
+        (b"not RIFFAVI LIST", "not a video"),
+        (b"not RIFFWEBPVP8 ", "not a video"),
     ],
 )
-def test_what_is_no_video_is_refused(serve, data, said):
+def test_what_is_no_video_is_refused_and_deleted(serve, tmp_path, data, said):
     serve()
     page = Page(serve.client)
     page.do("PUT", "upload/0", content=data)
     message = page.refused(422, "POST", "clip", json={"name": "../../etc/notes.txt"})
     assert said in message and "../../etc/notes.txt" in message
+    assert not [path for path in (tmp_path / "private").rglob("*") if path.is_file()]
 
 
 def test_a_damaged_video_is_told_by_its_own_name(serve, video, tmp_path):
@@ -481,6 +537,40 @@ def test_pictures_of_several_sizes_end_where_the_size_changes(serve):
     assert clip["length"] == 2 and "20x20" in clip["warning"]
 
 
+def test_damaged_frames_keep_their_numbers(serve, monkeypatch):
+    good = [np.full((*SIZE, 3), shade, np.uint8) for shade in (200, 10, 90)]
+    images = [None, None, good[0], good[1], None, good[2]]
+
+    class Damaged:
+        length, frame_rate, fault = len(images), None, None
+
+        def named(self):
+            for index, image in enumerate(images):
+                yield SourceFrame(index, str(index), image)
+
+    monkeypatch.setattr(clip, "frames_from", lambda *_, **__: contextlib.nullcontext(Damaged()))
+    serve()
+    page = Page(serve.client)
+    picture = cv2.imencode(".png", good[0])[1].tobytes()
+    known = page.open(picture, name="pictures")["clip"]
+    shades = [int(page.picture(frame).mean()) for frame in range(known["length"])]
+    assert shades == [200, 200, 200, 10, 10, 90]
+    assert known["warning"].startswith("Frames 1, 2, 5 are damaged")
+    images[:2] = []
+    assert page.open(picture)["clip"]["warning"].startswith("Frame 3 is damaged")
+
+
+@pytest.mark.parametrize("kind", ["picture", "video"])
+def test_frames_that_are_too_large_are_not_decoded(serve, video, monkeypatch, kind):
+    monkeypatch.setattr(clip, "_MOST_PIXELS", 1000)
+    monkeypatch.setattr(clip, "frames_from", lambda *_, **__: pytest.fail("it is decoded"))
+    serve()
+    page = Page(serve.client)
+    picture = cv2.imencode(".png", np.zeros((*SIZE, 3), np.uint8))[1].tobytes()
+    job = page.open(video if kind == "video" else picture)["job"]
+    assert job["error"].startswith("frames of 64x48 pixels are too large")
+
+
 def test_too_many_frames(serve, video):
     serve(Limits(frames=5))
     page = Page(serve.client)
@@ -488,13 +578,14 @@ def test_too_many_frames(serve, video):
     assert clip["length"] == 5 and "Only the first 5 frames" in clip["warning"]
 
 
-def test_too_large(serve):
+def test_too_large(serve, tmp_path):
     serve(Limits(upload_bytes=2**20))
     page = Page(serve.client)
     # announced: refused before a byte is written; streamed: as soon as it is too much
     assert "up to 1 MB" in page.refused(413, "PUT", "upload/0", content=b"\0" * 2**21)
     chunks = (b"\0" * 2**16 for _ in range(100))
     assert "up to 1 MB" in page.refused(413, "PUT", "upload/0", content=chunks)
+    assert not [path for path in (tmp_path / "private").rglob("*") if path.is_file()]
     page.do("PUT", "upload/0", content=b"\0" * 2**19)
     page.do("PUT", "upload/1", content=b"\0" * 2**19)
     assert "up to 1 MB" in page.refused(413, "PUT", "upload/2", content=b"\0")
@@ -532,6 +623,40 @@ def test_a_session_is_private_and_deleted(serve, video, tmp_path):
     page.do("POST", "close")
 
 
+def test_nothing_is_written_after_the_goodbye(serve, video, tmp_path, monkeypatch):
+    sessions = serve()
+    page = Page(serve.client)
+    page.open(video)
+    page.do("POST", "objects", json={})
+    session = sessions.find(page.token)
+    writing, closing = threading.Event(), threading.Event()
+
+    def slow_draw(annotations, frame, labels) -> None:
+        writing.set()
+        assert closing.wait(10)
+        time.sleep(0.1)
+        draw(annotations, frame, labels)
+
+    draw = Annotations.draw
+    monkeypatch.setattr(Annotations, "draw", slow_draw)
+    packed = zlib.compress(_labels().tobytes())
+    drawing = threading.Thread(target=session.draw, args=(0, packed))
+    drawing.start()
+    assert writing.wait(10)
+    closer = threading.Thread(target=session.close)
+    closer.start()
+    closing.set()
+    for thread in (drawing, closer):
+        thread.join()
+    assert not list((tmp_path / "private").iterdir())
+    with pytest.raises(Refused, match="closed"):
+        session.draw(0, packed)
+    with pytest.raises(Refused, match="closed"):
+        session.export("masks")
+    assert "closed" in page.refused(410, "PUT", "upload/0", content=b"x")
+    assert not list((tmp_path / "private").iterdir())
+
+
 def test_silent_pages_are_forgotten(serve, tmp_path):
     sessions = serve(keep_seconds=0.2)
     page = Page(serve.client)
@@ -547,6 +672,19 @@ def test_too_many_pages(serve):
     Page(serve.client)
     answer = serve.client.post("/api/sessions")
     assert answer.status_code == 503 and "close one of them" in answer.json()["error"]
+
+
+def test_tabs_that_went_without_a_goodbye_make_room(serve, video, monkeypatch):
+    sessions = serve(most=2)
+    gone, working = Page(serve.client), Page(serve.client)
+    for page in (gone, working):
+        sessions.find(page.token).used -= 200
+    monkeypatch.setattr(Worker, "busy", property(lambda worker: worker is busy_worker))
+    busy_worker = sessions._sessions[_key(working.token)]._worker
+    third = Page(serve.client)
+    assert gone.refused(410, "GET", "state") and len(sessions) == 2
+    third.state(), working.state()
+    assert serve.client.post("/api/sessions").status_code == 503  # these live
 
 
 @pytest.mark.parametrize(
@@ -611,6 +749,7 @@ def test_headers_and_long_requests(serve, page):
         assert "script-src 'self'" in headers["content-security-policy"]
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "same-origin"  # no-referrer: see guard.py
     assert page.refused(413, "POST", "objects", json={"name": "x" * 10**5})
     assert page.refused(411, "POST", "objects", content=iter([b"{}"]))
     assert "name" in page.refused(422, "POST", "objects", json={"name": 3})

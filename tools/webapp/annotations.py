@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -29,7 +29,7 @@ class Status(IntEnum):
 @dataclass
 class TrackedObject:
     name: str
-    end: int | None = None  # from this frame on it is removed
+    removed_at: list[int] = field(default_factory=list)  # gone from there on, until drawn again
 
 
 class Annotations:
@@ -77,9 +77,10 @@ class Annotations:
             self.revision += 1
 
     def end_object(self, object_id: int, frame: int) -> None:
-        """Remove an object from ``frame`` on; drawing it there again brings it back."""
+        """Remove an object from ``frame`` on; where it is drawn again it is back from there on."""
         with self._lock:
-            self._object(object_id).end = self._checked(frame)
+            known = self._object(object_id)
+            known.removed_at = [f for f in known.removed_at if f < self._checked(frame)] + [frame]
             self._forget_drawings(object_id, frame)
             self._touch(range(frame, self.length))
 
@@ -91,10 +92,16 @@ class Annotations:
             del self.objects[object_id]
             self._touch(range(self.length))
 
-    def alive(self, frame: int) -> set[int]:
-        """Ids of the objects that may be in a frame."""
+    def alive(self, frame: int, drawn_here: bool = True) -> set[int]:
+        """Ids of the objects that may be in a frame; drawn_here: with those it brings back."""
         with self._lock:
-            return {i for i, o in self.objects.items() if o.end is None or frame < o.end}
+            end = frame + drawn_here
+            return {i for i in self.objects if self._removed_since(i, frame, end) is None}
+
+    def end(self, object_id: int) -> int | None:
+        """The frame from which an object is gone for good; None: it is there to the end."""
+        with self._lock:
+            return self._removed_since(object_id, self.length, self.length)
 
     # labels
 
@@ -109,6 +116,7 @@ class Annotations:
         """
         with self._lock:
             self._check_drawing(self._checked(frame), labels)
+            alive = self.alive(frame)
             base = self._read("base" if frame in self.given else "shown", frame)
             before = np.zeros(self.size, np.uint8) if base is None else base
             differs = labels != before
@@ -122,10 +130,10 @@ class Annotations:
             else:
                 self.given.pop(frame, None)
                 self._write("shown", frame, base)
-            for object_id in ids:
-                self.objects[object_id].end = self._end_after(object_id, frame)
             self._presence[frame] |= {i: float((labels == i).any()) for i in ids}
             self._outdate_after(frame)
+            if self.alive(frame) != alive:  # one is back, or gone again
+                self._touch(range(frame, self.length))
 
     def discard(self, frame: int) -> None:
         """Take back what was drawn at a frame."""
@@ -201,12 +209,16 @@ class Annotations:
         if unknown:
             raise Refused(f"frame {frame} shows object {min(unknown)}, which is not in the list")
 
-    def _end_after(self, object_id: int, frame: int) -> int | None:
-        end = self.objects[object_id].end
-        if end is not None and frame >= end:  # back again; what came after its end is unknown
-            self._outdate_after(end - 1)
+    def _removed_since(self, object_id: int, frame: int, end: int) -> int | None:
+        """Where an object was removed if it is gone in ``frame``: not drawn since, before ``end``.
+
+        Nothing is written down when it comes back, so taking its drawing back removes it again.
+        """
+        removed = [f for f in self.objects[object_id].removed_at if f <= frame]
+        if not removed:
             return None
-        return end
+        back = any(removed[-1] <= f < end and object_id in ids for f, ids in self.given.items())
+        return None if back else removed[-1]
 
     def _outdate_after(self, frame: int) -> None:
         later = self.status[frame + 1 :]
@@ -266,6 +278,8 @@ class Annotations:
             except FileNotFoundError:
                 return None
             keep = np.zeros(256, np.uint8)
-            alive = list(self.objects if kind == "drawn" else self.alive(frame))
+            # the drawing is no part of what is below it, neither are those it brings back
+            alive = self.objects if kind == "drawn" else self.alive(frame, kind != "base")
+            alive = list(alive)
             keep[alive] = alive
             return keep[labels]

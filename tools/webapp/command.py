@@ -46,7 +46,9 @@ def main(argv: list[str]) -> int:
     checkpoint = find_checkpoint(cfg)
     model, input_size = build(cfg, checkpoint, device)
     about = _about(cfg, args, checkpoint, device_name(device))
-    limits = Limits(args.max_upload_mb * 2**20, args.max_frames, args.snapshots)
+    limits = Limits(
+        args.max_upload_mb * 2**20, args.max_frames, args.snapshots, args.snapshots_mb * 2**20
+    )
     turns = Turns()
 
     def make_tracker() -> VideoTracker:

@@ -11,6 +11,9 @@ from utils.errors import UserError
 
 _OF_THE_MODEL = ("ckpt_path", "device", "dtype", "amp", "threads", "max_resolution")
 
+_ABOVE_ZERO = ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes")
+_ABOVE_ZERO += ("snapshots", "snapshots_mb")
+
 
 def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     """Command line -> resolved config of the model, and what belongs to the page."""
@@ -52,13 +55,19 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     add(
         "--snapshots",
         type=int,
-        default=16,
-        help="states of a tracker kept to go back to; each takes a network's memory of a video "
-        "(default: %(default)s)",
+        default=24,
+        help="states of a tracker kept to go back to, for each page (default: %(default)s)",
+    )
+    add(
+        "--snapshots_mb",
+        type=int,
+        default=1000,
+        help="fewer states are kept where they would take more, on the device (default: "
+        "%(default)s)",
     )
     parser.add_argument("overrides", nargs="*", metavar="section.field=value")
     args = parser.parse_intermixed_args(argv)
-    for name in ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes", "snapshots"):
+    for name in _ABOVE_ZERO:
         if getattr(args, name) <= 0:
             raise UserError(f"--{name} must be above 0, got {getattr(args, name)}")
     if not 0 <= args.port < 2**16:

@@ -1,6 +1,7 @@
 """The routes: what the page may ask for."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -92,10 +93,8 @@ def _add_sessions(app: FastAPI, sessions: Sessions, about: dict) -> None:
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdigit() else None
         uploads = sessions.find(token).uploads
-        try:
+        with suppress(ClientDisconnect):  # given up: nobody reads the answer
             await uploads.receive(part, size, request.stream())
-        except ClientDisconnect:  # given up: nobody reads the answer
-            pass
         return {}
 
     @app.post("/api/{token}/clip")

@@ -19,7 +19,7 @@ from tools.webapp.box import object_in_box
 from tools.webapp.clip import Clip, decode
 from tools.webapp.jobs import Job, Worker
 from tools.webapp.refusals import Refused
-from tools.webapp.tracking import Tracking
+from tools.webapp.tracking import Snapshots, Tracking
 from tools.webapp.turns import Turns
 from tools.webapp.uploads import Uploads
 from utils.drawing import object_color
@@ -31,7 +31,8 @@ class Limits:
 
     upload_bytes: int = 1000 * 2**20
     frames: int = 20000
-    snapshots: int = 16  # states of the tracker to go back to
+    snapshots: int = 24  # states of the tracker to go back to
+    snapshot_bytes: int = 1000 * 2**20  # that they take together
 
 
 class Session:
@@ -71,8 +72,9 @@ class Session:
             folder.mkdir()
             clip = decode(source, folder / "frames", name, self._limits.frames, job)
             annotations = Annotations(folder / "labels", clip.size, clip.length)
+            snapshots = Snapshots(self._limits.snapshots, self._limits.snapshot_bytes)
             self._tracking = Tracking(
-                self._make_tracker(), clip, annotations, self._turns, self._limits.snapshots
+                self._make_tracker(), clip, annotations, self._turns, snapshots
             )
             self._clip, self._annotations = clip, annotations
         finally:

@@ -1,6 +1,10 @@
 """Runs a tracker through a clip, and back to any frame that was corrected."""
 
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple
+
 import numpy as np
+from torch import Tensor
 
 from tools.tracker import Result, Snapshot, VideoTracker
 from tools.webapp.annotations import Annotations, Status
@@ -11,32 +15,79 @@ from tools.webapp.turns import Turns
 
 
 class Snapshots:
-    """States of a tracker by frame: the newest, and a few more, evenly spread."""
+    """States of a tracker by frame: some evenly spread, and the newest, the denser the newer.
 
-    def __init__(self, most: int) -> None:
-        self._most, self._gap = most, 1
-        self._kept: dict[int, Snapshot] = {}
-        self._newest: tuple[int, Snapshot] | None = None
+    So a correction a few frames back repeats a few frames, and an early one in a long video not
+    all before it.
+    """
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        """most: how many, beside the newest; most_bytes: of their tensors, beside one of each."""
+        self._most_spread = most - most // 2
+        self._most_recent = 1 + most // 2
+        self._most_bytes = most_bytes
+        self._gap = 1
+        self._spread: dict[int, _Kept] = {}
+        self._recent: dict[int, _Kept] = {}
 
     def add(self, frame: int, snapshot: Snapshot) -> None:
         """Keep the state after ``frame``, for now; frames must come in order."""
-        self._newest = frame, snapshot
-        if not self._kept or frame - max(self._kept) >= self._gap:
-            self._kept[frame] = snapshot
-        while len(self._kept) > self._most:
-            self._gap *= 2
-            self._kept = dict(list(self._kept.items())[::2])
+        kept = _Kept(snapshot, _storages(snapshot))
+        if not self._spread or frame - max(self._spread) >= self._gap:
+            self._spread[frame] = kept
+        # about 1, 2, 4, 8, ... back: how long a frame stays is what its number is a multiple of
+        recent = self._recent | {frame: kept}
+        recent = {f: s for f, s in recent.items() if frame - f <= 2 * (f & -f)}
+        self._recent = dict(list(recent.items())[-self._most_recent :])
+        while len(self._spread) > self._most_spread:
+            self._thin_out()
+        while self.held_bytes() > self._most_bytes and len(self._spread) + len(self._recent) > 2:
+            if len(self._spread) >= len(self._recent):
+                self._thin_out()
+            else:
+                del self._recent[min(self._recent)]
 
     def newest_before(self, frame: int) -> tuple[int, Snapshot] | None:
         """The newest of a frame before ``frame``, with that frame."""
-        states = dict([self._newest] if self._newest else []) | self._kept
+        states = self._spread | self._recent
         before = [kept for kept in states if kept < frame]
-        return (max(before), states[max(before)]) if before else None
+        return (max(before), states[max(before)].snapshot) if before else None
 
     def drop_after(self, frame: int) -> None:
         """Forget the states of later frames: what they were made from has changed."""
-        self._newest = self.newest_before(frame + 1)
-        self._kept = {kept: state for kept, state in self._kept.items() if kept <= frame}
+        self._spread = {kept: state for kept, state in self._spread.items() if kept <= frame}
+        self._recent = {kept: state for kept, state in self._recent.items() if kept <= frame}
+
+    def held_bytes(self) -> int:
+        """Bytes of all states; what several of them share counts once."""
+        storages: dict[int, int] = {}
+        for kept in (*self._spread.values(), *self._recent.values()):
+            storages |= kept.storages
+        return sum(storages.values())
+
+    def _thin_out(self) -> None:
+        self._gap *= 2
+        self._spread = dict(list(self._spread.items())[::2])
+
+
+class _Kept(NamedTuple):
+    snapshot: Snapshot
+    storages: dict[int, int]  # address -> bytes
+
+
+def _storages(value: Any) -> dict[int, int]:
+    """Address and bytes of the memory that the tensors and arrays in a state hold."""
+    if isinstance(value, Tensor):
+        storage = value.untyped_storage()
+        return {storage.data_ptr(): storage.nbytes()}
+    if isinstance(value, np.ndarray):
+        return {value.ctypes.data: value.nbytes}
+    if is_dataclass(value):
+        return _storages([getattr(value, field.name) for field in fields(value)])
+    found: dict[int, int] = {}
+    for item in value if isinstance(value, list | tuple) else ():
+        found |= _storages(item)
+    return found
 
 
 class Tracking:
@@ -52,12 +103,12 @@ class Tracking:
         clip: Clip,
         annotations: Annotations,
         turns: Turns,
-        snapshots: int,
+        snapshots: Snapshots,
     ) -> None:
-        """turns: shared by all who use the tracker's network; snapshots: how many to keep."""
+        """turns: shared by all who use the tracker's network."""
         self._tracker, self._clip, self._annotations = tracker, clip, annotations
         self._turns = turns
-        self._snapshots = Snapshots(snapshots)
+        self._snapshots = snapshots
 
     def changed(self, frame: int) -> None:
         """To be called when what is given at ``frame`` has changed."""
@@ -77,6 +128,8 @@ class Tracking:
             if start is None:
                 raise Refused("every frame is tracked: correct one, or track from a chosen frame")
             return start
+        if from_frame >= self._clip.length:
+            raise Refused(f"there is no frame {from_frame + 1}: the clip has {self._clip.length}")
         if from_frame < first:
             raise Refused(f"nothing is drawn at or before this frame; the first is {first + 1}")
         start = from_frame + int(annotations.status[from_frame] == Status.VALID)
@@ -130,5 +183,7 @@ class Tracking:
         return self._tracker.add(image, labels, ids=ids) if ids else None
 
     def _remove_the_dead(self, frame: int) -> None:
-        for object_id in set(self._tracker.ids) - self._annotations.alive(frame):
+        # what the drawing of a frame brings back is new to the tracker
+        alive = self._annotations.alive(frame, drawn_here=False)
+        for object_id in set(self._tracker.ids) - alive:
             self._tracker.remove(object_id)

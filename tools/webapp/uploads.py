@@ -55,6 +55,7 @@ class Uploads:
     async def _receive(
         self, part: int, announced: int | None, chunks: AsyncIterator[bytes]
     ) -> None:
+        self._check_open()
         if part == 0:
             self.discard()
         elif part != len(self._sizes):
