@@ -40,8 +40,17 @@ def _post(address: str, origin: str) -> dict:
         return json.load(answer)
 
 
+def _begin_upload(port: int, token: str) -> socket.socket:
+    sender = socket.create_connection(("127.0.0.1", port))
+    head = f"PUT /api/{token}/upload/0 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    head += f"Origin: http://127.0.0.1:{port}\r\nContent-Length: 1000\r\n\r\n"
+    sender.sendall(head.encode() + b"some of it")
+    return sender
+
+
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_and_nothing_stays(checkpoint, temporary, port, sent, status):
+def test_a_signal_ends_it_and_nothing_stays(checkpoint, temporary, port, monkeypatch, sent, status):
+    monkeypatch.setattr(command, "_SECONDS_TO_FINISH", 1)
     seen, origin = {}, f"http://127.0.0.1:{port}"
     before = signal.getsignal(signal.SIGTERM)
 
@@ -54,6 +63,8 @@ def test_a_signal_ends_it_and_nothing_stays(checkpoint, temporary, port, sent, s
             except urllib.error.URLError:
                 time.sleep(0.05)
         seen["folders"] = [path.name for path in temporary.glob("mavos-app-*/*")]
+        if sent == signal.SIGTERM:  # in the middle of an upload
+            seen["upload"] = _begin_upload(port, seen["about"]["token"])
         os.kill(os.getpid(), sent)
 
     visitor = threading.Thread(target=visit)
@@ -62,6 +73,8 @@ def test_a_signal_ends_it_and_nothing_stays(checkpoint, temporary, port, sent, s
         ended = run(*nano(checkpoint), "--port", port, "--keep_minutes", 5, main=command.main)
     finally:
         visitor.join()
+        if "upload" in seen:
+            seen["upload"].close()
         signal.signal(signal.SIGTERM, before)
     assert ended.status == status, ended.stderr
     assert ended.stdout == f"{origin}\n" and "Traceback" not in ended.stderr

@@ -1,6 +1,7 @@
 """``tools/app.py``: builds the network once and serves the page until it is stopped."""
 
 import argparse
+import asyncio
 import logging
 import signal
 import socket
@@ -95,7 +96,13 @@ def _serve(app: Any, listener: socket.socket, args: argparse.Namespace) -> None:
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     uvicorn.Server(config).run([listener])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a request, as an upload, was cut off because the server ends."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _listen(host: str, port: int) -> socket.socket:
