@@ -229,6 +229,8 @@ def test_from_upload_to_download(open_tab, server, video, tmp_path):
     assert page.input_value("#frame-number") == str(LENGTH)  # it followed
     tab.picture("5_result")
 
+    assert "primary" in page.get_attribute("[data-kind=masks]", "class")
+
     name, archive = tab.download("masks")
     masks = _masks(archive)
     assert name == "square_masks.zip" and sorted(masks) == list(range(LENGTH))
@@ -281,6 +283,73 @@ def test_two_tabs_do_not_mix_and_closing_one_deletes_its_files(open_tab, server,
     while len(sessions) > before + 1 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(sessions) == before + 1
+
+
+def test_strokes_and_undo_keep_to_their_frame(open_tab, server, video):
+    tab = open_tab()
+    page = tab.page
+    tab.open(video)
+    annotations = list(server[1]._sessions.values())[-1].annotations
+
+    def shown(frame: int) -> np.ndarray:
+        page.wait_for_timeout(250)  # what is drawn is saved
+        labels = annotations.shown(frame)
+        return np.zeros(SIZE, np.uint8) if labels is None else labels
+
+    tab.drag((20, 20), (60, 20))
+    first = shown(0)
+    assert first[20, 40] == 1
+
+    # a stroke that is given up leaves nothing
+    page.mouse.move(*tab.at(20, 60))
+    page.mouse.down()
+    page.mouse.move(*tab.at(60, 60), steps=3)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    tab.drag((20, 80), (60, 80))
+    second = shown(0)
+    assert second[80, 40] == 1 and not second[60, 40]
+
+    # a stroke that another frame interrupts belongs to the one it was begun in
+    page.mouse.move(*tab.at(90, 20))
+    page.mouse.down()
+    page.mouse.move(*tab.at(110, 20), steps=3)
+    page.keyboard.press("ArrowRight")
+    page.mouse.move(*tab.at(110, 60), steps=3)
+    page.mouse.up()
+    assert shown(0)[20, 100] == 1 and not annotations.shown(0)[50, 110]
+    assert not shown(1).any()
+
+    # undo from elsewhere, twice, while the labels come slowly and the user goes on
+    page.route("**/labels/0", lambda route: (time.sleep(0.3), route.continue_()))
+    tab.go_to(10)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(1000)
+    np.testing.assert_array_equal(shown(0), first)
+    assert sorted(annotations.given) == [0]
+    page.keyboard.press("Control+Shift+z")
+    page.wait_for_timeout(500)
+    np.testing.assert_array_equal(shown(0), second)
+
+
+def test_a_click_beside_a_name_that_is_being_typed_counts(open_tab, video):
+    tab = open_tab()
+    page = tab.page
+    tab.open(video)
+    page.locator("#objects input").fill("Square")
+    page.mouse.move(*_middle(page.locator("#objects [aria-label=Hide]")))
+    page.mouse.down()
+    page.wait_for_timeout(100)  # the list would be built anew now
+    page.mouse.up()
+    page.locator("#objects [aria-label=Show]").wait_for()
+    assert page.locator("#objects input").input_value() == "Square"
+
+
+def _middle(locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def test_mistakes_are_told_and_objects_removed(open_tab, tmp_path, video):

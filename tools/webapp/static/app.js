@@ -6,7 +6,7 @@ import * as frames from "./frames.js";
 import * as objects from "./objects.js";
 import * as start from "./start.js";
 import * as tools from "./tools.js";
-import { ask, emit, find, notice, on, page, tracking } from "./page.js";
+import { ask, count, emit, find, notice, on, page, tracking } from "./page.js";
 import { clear, show } from "./picture.js";
 import "./camera.js";
 import "./downloads.js";
@@ -82,7 +82,7 @@ async function openClip(clip) {
   find("work").hidden = false;
   find("new-video").hidden = false;
   find("clip-name").textContent =
-    `${clip.name} · ${clip.width} × ${clip.height} · ${clip.length} frames`;
+    `${clip.name} · ${clip.width} × ${clip.height} · ${count(clip.length, "frame")}`;
   find("frame").max = clip.length - 1;
   find("frame-count").textContent = clip.length;
   tools.suitClip();

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import * as drawing from "./drawing.js";
 import { emit, find, on, page, told } from "./page.js";
+import { allTracked } from "./transport.js";
 
 let awaited = ""; // kind of the file that is being made for us
 
@@ -31,6 +32,7 @@ on("state", () => {
   const outdated = page.status.some((one) => one === 2);
   for (const button of find("downloads").children) {
     button.disabled = none || Boolean(page.job?.running);
+    button.classList.toggle("primary", allTracked() && button.dataset.kind === "masks");
   }
   find("download-hint").textContent = outdated
     ? "Some frames are older than your last correction."

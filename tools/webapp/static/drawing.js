@@ -10,23 +10,25 @@ const MOST_UNDO = 60;
 const CLOSE_BY = 10; // screen pixels from the first corner that close a polygon
 
 const canvas = find("picture");
-let stroke = null; // {before, bounds, last}
+let stroke = null; // {frame, labels, before, bounds, last}
 let corners = []; // of the polygon, in pixels of the frame
 let box = null; // {from, to}
+let begunAt = -1; // frame of polygon and box
 let pointer = null; // in pixels of the frame; null outside
 let undone = [];
 let done = []; // {frame, bounds, before, after}
 let saving = Promise.resolve();
+let swaps = Promise.resolve(); // undo and redo, one after the other
 const unsaved = new Map(); // frame -> drawings that are on their way to the server
 
 /** Whether something is being drawn or saved. */
 export const busy = () => stroke !== null || unsaved.size > 0;
 
 /** Whether the labels of a frame are ahead of the server's. */
-export const isAhead = (frame) => unsaved.has(frame) || (stroke !== null && frame === page.frame);
+export const isAhead = (frame) => unsaved.has(frame) || stroke?.frame === frame;
 
 /** Resolves when everything drawn is in the server. */
-export const saved = () => saving;
+export const saved = () => swaps.then(() => saving);
 
 /** Give up what is begun; forget what could be undone. */
 export function reset() {
@@ -38,8 +40,8 @@ export function reset() {
 
 export const canUndo = () => done.length > 0;
 export const canRedo = () => undone.length > 0;
-export const undo = () => swap(done, undone, "before");
-export const redo = () => swap(undone, done, "after");
+export const undo = () => queue(() => swap(done, undone, "before"));
+export const redo = () => queue(() => swap(undone, done, "after"));
 
 /** End the polygon: its area becomes the object's. */
 export function closePolygon() {
@@ -49,35 +51,56 @@ export function closePolygon() {
   change((labels) => fillPolygon(labels, page.clip, points, page.current));
 }
 
-/** Leave polygon and box. */
+/** Leave polygon and box, and take back a stroke that is not ended. */
 export function giveUp() {
   corners = [];
   box = null;
-  stroke = null;
+  if (stroke) {
+    const { labels, before, bounds } = stroke;
+    stroke = null;
+    labels.set(before);
+    if (!bounds.empty) paint(bounds);
+  }
   sketch();
+}
+
+/** What was painted until now is drawn, wherever the user has gone meanwhile. */
+function endStroke() {
+  const { frame, labels, before, bounds } = stroke;
+  stroke = null;
+  finish(frame, labels, before, bounds);
 }
 
 /** Labels as they would be without what was drawn in this frame. */
 export async function discard() {
-  await saving;
-  await told(() => api.discard(page.frame));
+  const frame = page.frame;
+  await saved();
+  await told(() => api.discard(frame));
   reset();
-  frames.outdated(page.frame);
+  frames.outdated(frame);
   emit("refresh");
   await show(page.frame);
 }
 
+function queue(work) {
+  swaps = swaps.then(() => told(work));
+  return swaps;
+}
+
+/** Exchange what a step changed, in the labels of its own frame; then show that frame. */
 async function swap(from, to, which) {
-  if (!from.length || stroke || page.job?.running) return;
-  const step = from.pop();
-  to.push(step);
-  emit("history");
-  if (page.frame !== step.frame) await show(step.frame);
-  const labels = shownLabels();
-  if (!labels) return;
+  const step = from.at(-1);
+  const may = () => step && from.at(-1) === step && !stroke && !page.job?.running;
+  if (!may()) return;
+  emit("stop");
+  await saving; // the server may be asked for the labels
+  const labels = await frames.labelsOf(step.frame);
+  if (!may()) return; // drawn on meanwhile, or forgotten
+  to.push(from.pop());
   paste(labels, page.clip, step.bounds, step[which]);
-  paint(step.bounds);
   save(step.frame, labels);
+  emit("history");
+  await show(step.frame);
 }
 
 /** Whether drawing may begin now; says why not. */
@@ -107,12 +130,11 @@ function change(work) {
   const labels = shownLabels();
   if (!labels) return;
   const before = labels.slice();
-  finish(before, labels, work(labels));
+  finish(page.frame, labels, before, work(labels));
 }
 
-function finish(before, labels, bounds) {
+function finish(frame, labels, before, bounds) {
   if (bounds.empty) return;
-  const frame = page.frame;
   const pieces = [cut(before, page.clip, bounds), cut(labels, page.clip, bounds)];
   done.push({ frame, bounds, before: pieces[0], after: pieces[1] });
   if (done.length > MOST_UNDO) done.shift();
@@ -124,6 +146,7 @@ function finish(before, labels, bounds) {
 
 function save(frame, labels) {
   unsaved.set(frame, (unsaved.get(frame) ?? 0) + 1);
+  frames.keep(frame, labels); // the server does not have them yet
   const copy = labels.slice();
   saving = saving
     .then(() => api.putLabels(frame, copy))
@@ -142,8 +165,7 @@ function save(frame, labels) {
 }
 
 function brushTo(point) {
-  const labels = shownLabels();
-  if (!labels) return;
+  const { labels } = stroke;
   const erases = page.tool === "eraser";
   const value = erases ? 0 : page.current;
   const only = erases ? page.current : null; // the eraser leaves other objects alone
@@ -174,9 +196,13 @@ canvas.addEventListener("pointerdown", (event) => {
   const point = toFrame(event);
   if (page.tool === "polygon") return addCorner(point, event);
   canvas.setPointerCapture(event.pointerId);
-  if (page.tool === "box") box = { from: point, to: point };
-  else {
-    stroke = { before: shownLabels().slice(), bounds: new Bounds(), last: point };
+  if (page.tool === "box") {
+    box = { from: point, to: point };
+    begunAt = page.frame;
+  } else {
+    const labels = shownLabels();
+    const before = labels.slice();
+    stroke = { frame: page.frame, labels, before, bounds: new Bounds(), last: point };
     brushTo(point);
   }
   sketch();
@@ -187,6 +213,7 @@ function addCorner(point, event) {
   const near = first && Math.hypot(event.clientX - first.x, event.clientY - first.y) < CLOSE_BY;
   if (corners.length > 2 && near) return closePolygon();
   corners.push(point);
+  begunAt = page.frame;
   sketch();
 }
 
@@ -205,11 +232,7 @@ canvas.addEventListener("pointermove", (event) => {
 });
 
 canvas.addEventListener("pointerup", () => {
-  if (stroke) {
-    const { before, bounds } = stroke;
-    stroke = null;
-    finish(before, shownLabels() ?? before, bounds);
-  }
+  if (stroke) endStroke();
   if (box) {
     const drawn = box;
     box = null;
@@ -225,7 +248,10 @@ canvas.addEventListener("pointerleave", () => {
   sketch();
 });
 on("tool", giveUp);
-on("frame", () => corners.length && giveUp());
+on("frame", () => {
+  if (stroke && stroke.frame !== page.frame) endStroke();
+  if ((corners.length || box) && begunAt !== page.frame) giveUp();
+});
 
 /** What is begun, and the brush. */
 function sketch() {

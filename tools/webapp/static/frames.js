@@ -15,6 +15,12 @@ export const picture = (frame) => cached(pictures, frame, api.getPicture);
 export const labelsOf = (frame) =>
   cached(labels, frame, (at) => api.getLabels(at, page.clip.width * page.clip.height));
 
+/** These are the labels of a frame, newer than the server's. */
+export function keep(frame, known) {
+  labels.delete(frame);
+  labels.set(frame, Promise.resolve(known));
+}
+
 /** Fetch a frame that will be asked for soon. */
 export function prefetch(frame) {
   if (frame >= page.clip.length) return;

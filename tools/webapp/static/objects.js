@@ -8,6 +8,7 @@ import { show } from "./picture.js";
 
 const list = find("objects");
 let shown = ""; // what the list was built from
+let pressed = false; // a row that is replaced between press and release is not clicked
 let newest = 0; // id
 let adding = Promise.resolve(); // one after the other, so that the last one is chosen
 
@@ -66,7 +67,8 @@ function build() {
     page.current = ids[0] ?? 0;
   }
   const key = JSON.stringify([page.objects, page.current, [...page.hidden]]);
-  if (key === shown || list.contains(document.activeElement?.closest("input"))) return;
+  if (key === shown || pressed) return;
+  if (list.contains(document.activeElement?.closest("input"))) return;
   shown = key;
   list.replaceChildren(...page.objects.map(row));
   list.querySelector(".current")?.scrollIntoView({ block: "nearest" });
@@ -107,7 +109,7 @@ function row(object) {
       element("span", {
         className: "end",
         textContent: text,
-        title: `Removed from frame ${object.end + 1} on; drawing it there brings it back`,
+        title: `Removed from frame ${object.end + 1} on; where you draw it again it is back from there on`,
       }),
     );
   }
@@ -126,5 +128,12 @@ function button(name, title, action) {
   return made;
 }
 
+list.addEventListener("pointerdown", () => (pressed = true));
+for (const event of ["pointerup", "pointercancel"]) {
+  document.addEventListener(event, () => {
+    pressed = false;
+    setTimeout(build); // after the click
+  });
+}
 find("add-object").addEventListener("click", add);
 on("objects", build);

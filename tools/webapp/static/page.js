@@ -58,6 +58,9 @@ export const objectOf = (id) => page.objects.find((object) => object.id === id);
 /** Whether the server tracks at the moment. */
 export const tracking = () => page.job?.kind === "track" && page.job.running;
 
+/** "1 frame", "5 frames" */
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 /** Say something for some seconds: of kind "info" or "error". */

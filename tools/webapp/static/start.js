@@ -1,7 +1,7 @@
 // The first screen: choose files or drop them, watch them go to the server and be read.
 
 import * as api from "./api.js";
-import { emit, find, on, page } from "./page.js";
+import { count, emit, find, on, page } from "./page.js";
 
 const MB = 2 ** 20;
 const order = new Intl.Collator(undefined, { numeric: true });
@@ -83,9 +83,9 @@ function showReading() {
 
 export function welcome() {
   const { max_upload_mb: limit, keep_minutes: minutes } = page.about;
-  find("limits").textContent = `Up to ${limit} MB and ${page.about.max_frames} frames.`;
+  find("limits").textContent = `Up to ${limit} MB and ${count(page.about.max_frames, "frame")}.`;
   find("private").textContent =
-    `The video stays on the machine that runs this page, in a private folder. It is deleted when you close the tab, or after ${minutes} minutes of silence.`;
+    `The video stays on the machine that runs this page, in a private folder. It is deleted when you close the tab, or after ${count(minutes, "minute")} of silence.`;
 }
 
 find("choose").addEventListener("click", () => find("file").click());

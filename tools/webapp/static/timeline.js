@@ -10,7 +10,9 @@ const END = 14; // room at the right
 const THUMB = 14; // of the slider, as in footer.css
 const canvas = find("timeline");
 const context = canvas.getContext("2d");
+const hatchings = new Map(); // color -> pattern
 let waiting = false;
+let current = 0; // id of the object whose row was brought into view
 
 /** Draw it soon; many calls make one drawing. */
 function redraw() {
@@ -29,14 +31,15 @@ function draw() {
   canvas.width = Math.round(width * density);
   canvas.height = Math.round(height * density);
   canvas.style.height = `${height}px`;
+  followCurrent();
   context.setTransform(density, 0, 0, density, 0, 0);
   context.clearRect(0, 0, width, height);
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(name).trim();
   const span = Math.max(1, width - GUTTER - END);
   placeSlider(span);
-  ruler(span, color);
   page.objects.forEach((object, i) => row(object, RULER + i * ROW, span, color));
+  ruler(span, color);
   const x = GUTTER + ((page.frame + 0.5) / page.clip.length) * span;
   context.fillStyle = color("--text");
   context.globalAlpha = 0.75;
@@ -52,8 +55,12 @@ function placeSlider(span) {
   slider.style.width = `${span - frameWidth + THUMB}px`;
 }
 
+/** Frame numbers, which stay above the rows while these are scrolled. */
 function ruler(span, color) {
   const length = page.clip.length;
+  const { scrollTop, clientWidth } = canvas.parentElement;
+  context.fillStyle = color("--panel");
+  context.fillRect(0, scrollTop, clientWidth, RULER);
   context.font = "10px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
@@ -64,8 +71,8 @@ function ruler(span, color) {
   for (let number = Math.max(2, step); number <= length; number += step) numbers.push(number);
   for (const number of numbers) {
     const x = GUTTER + ((number - 0.5) / length) * span;
-    context.fillText(String(number), x, 8);
-    context.fillRect(x - 0.5, RULER - 4, 1, 3);
+    context.fillText(String(number), x, scrollTop + 8);
+    context.fillRect(x - 0.5, scrollTop + RULER - 4, 1, 3);
   }
 }
 
@@ -99,12 +106,31 @@ function row(object, top, span, color) {
     context.fillStyle = cssColor(object.id);
     context.globalAlpha = (hidden ? 0.3 : 1) * (outdated ? 0.12 : 0.25);
     context.fillRect(x, top + 3, wide, inner);
-    context.globalAlpha = (hidden ? 0.3 : 1) * (outdated ? 0.3 : 0.95);
+    context.globalAlpha = (hidden ? 0.3 : 1) * 0.95;
+    if (outdated) context.fillStyle = hatching(cssColor(object.id));
     context.fillRect(x, top + 3 + inner * (1 - value), wide, inner * value);
   }
   context.restore();
   context.globalAlpha = 1;
   for (const [frame, ids] of page.given) if (ids.includes(object.id)) mark(frame, top, span, color);
+}
+
+/** Slanted lines: older than a correction. */
+function hatching(color) {
+  if (!hatchings.has(color)) {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 7;
+    const pen = tile.getContext("2d");
+    pen.strokeStyle = color;
+    pen.lineWidth = 2;
+    for (const shift of [-7, 0, 7]) {
+      pen.moveTo(shift - 1, 8);
+      pen.lineTo(shift + 8, -1);
+    }
+    pen.stroke();
+    hatchings.set(color, context.createPattern(tile, "repeat"));
+  }
+  return hatchings.get(color);
 }
 
 /** Presence over some frames, null where the object is not tracked; whether a correction outdates it. */
@@ -174,6 +200,17 @@ canvas.addEventListener(
   "pointermove",
   (event) => event.buttons & 1 && canvas.hasPointerCapture(event.pointerId) && seek(event),
 );
+/** Scroll to the row of the object that was chosen. */
+function followCurrent() {
+  const place = page.objects.findIndex((object) => object.id === page.current);
+  if (place < 0 || page.current === current) return;
+  current = page.current;
+  const box = canvas.parentElement;
+  const room = box.clientHeight - RULER - ROW;
+  box.scrollTop = clamp(box.scrollTop, place * ROW - room, place * ROW);
+}
+
+canvas.parentElement.addEventListener("scroll", redraw);
 for (const event of ["frame", "objects", "look", "state"]) on(event, redraw);
 new ResizeObserver(redraw).observe(canvas.parentElement);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

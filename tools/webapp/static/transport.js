@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import * as drawing from "./drawing.js";
 import { prefetch } from "./frames.js";
-import { clamp, emit, find, on, page, told, tracking } from "./page.js";
+import { clamp, count, emit, find, on, page, told, tracking } from "./page.js";
 import { show } from "./picture.js";
 
 const AHEAD = 4; // frames fetched before they are played
@@ -77,6 +77,7 @@ function look() {
   find("track").textContent = some && hasOpen() ? "Go on" : "Track";
   find("track").hidden = busy;
   find("track").disabled = page.given.size === 0 || !hasOpen();
+  find("track").classList.toggle("primary", !allTracked());
   find("track-here").disabled = busy || page.given.size === 0;
   find("pause").hidden = !busy;
   find("pause-text").textContent = tracking() ? "Pause" : "Stop";
@@ -104,18 +105,20 @@ function firstOpen() {
 
 const hasOpen = () => firstOpen() >= 0;
 
+export const allTracked = () => page.given.size > 0 && !hasOpen();
+
 function statusText() {
   const { job } = page;
   if (job?.running) {
     const speed = job.fps ? ` · ${job.fps.toFixed(1)} frames/s` : "";
-    const count = job.total ? `${job.done} of ${job.total}` : `${job.done}`;
+    const of = job.total ? `${job.done} of ` : "";
     const what = {
       track: "Tracking",
       masks: "Packing masks",
       overlay: "Writing the overlay video",
       coco: "Writing COCO JSON",
     };
-    return `${what[job.kind] ?? "Reading"}: ${count} frames${speed}`;
+    return `${what[job.kind] ?? "Reading"}: ${of}${count(job.total || job.done, "frame")}${speed}`;
   }
   if (job?.error) return job.error;
   if (!page.given.size) return "Draw an object in any frame, then track it.";
@@ -128,9 +131,15 @@ function statusText() {
 }
 
 function badgeText() {
-  if (page.given.has(page.frame)) return page.status[page.frame] ? "Corrected here" : "Drawn here";
+  if (page.given.has(page.frame)) return corrects(page.frame) ? "Corrected here" : "Drawn here";
   if (page.status[page.frame] === 2) return "Older than your correction";
   return "";
+}
+
+/** Whether an object that is drawn in a frame has been drawn before it. */
+function corrects(frame) {
+  const ids = page.given.get(frame);
+  return [...page.given].some(([at, drawn]) => at < frame && drawn.some((id) => ids.includes(id)));
 }
 
 find("previous").addEventListener("click", () => step(-1));
