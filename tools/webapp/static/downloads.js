@@ -35,7 +35,7 @@ on("state", () => {
     button.classList.toggle("primary", allTracked() && button.dataset.kind === "masks");
   }
   find("download-hint").textContent = outdated
-    ? "Some frames are older than your last correction."
+    ? "Some frames are older than a correction."
     : "";
 });
 

@@ -82,6 +82,7 @@ function row(object, top, span, color) {
   const hidden = page.hidden.has(object.id);
   context.globalAlpha = hidden ? 0.4 : 1;
   context.textAlign = "left";
+  context.textBaseline = "middle";
   context.font = `${object.id === page.current ? 600 : 400} 11.5px system-ui, sans-serif`;
   context.fillStyle = color(object.id === page.current ? "--text" : "--muted");
   context.fillText(shortened(object.name, GUTTER - 34), 26, top + ROW / 2);
@@ -104,10 +105,10 @@ function row(object, top, span, color) {
     const x = Math.round(GUTTER + (i / columns) * span); // whole pixels leave no seams
     const wide = Math.round(GUTTER + ((i + 1) / columns) * span) - x;
     context.fillStyle = cssColor(object.id);
-    context.globalAlpha = (hidden ? 0.3 : 1) * (outdated ? 0.12 : 0.25);
+    if (outdated) context.fillStyle = hatching(cssColor(object.id));
+    context.globalAlpha = (hidden ? 0.3 : 1) * (outdated ? 0.4 : 0.25);
     context.fillRect(x, top + 3, wide, inner);
     context.globalAlpha = (hidden ? 0.3 : 1) * 0.95;
-    if (outdated) context.fillStyle = hatching(cssColor(object.id));
     context.fillRect(x, top + 3 + inner * (1 - value), wide, inner * value);
   }
   context.restore();
