@@ -205,7 +205,7 @@ def test_from_upload_to_download(open_tab, server, video, tmp_path):
     tab.wait("#status", "Ready to track")
     tab.picture("2_mask_drawn")
 
-    turns.seconds = 0.3
+    turns.seconds = 0.2
     page.click("#track")
     tab.wait("#status", r"Tracking: ([5-9]|1\d) of 20 frames")
     tab.picture("3_tracking")
@@ -258,7 +258,7 @@ def test_from_upload_to_download(open_tab, server, video, tmp_path):
 
 def test_two_tabs_do_not_mix_and_closing_one_deletes_its_files(open_tab, server, video):
     _, sessions, turns = server
-    turns.seconds = 0.03
+    turns.seconds = 0.01
     before = len(sessions)
     first, second = open_tab(), open_tab()
     first.open(video)
@@ -292,7 +292,7 @@ def test_strokes_and_undo_keep_to_their_frame(open_tab, server, video):
     annotations = list(server[1]._sessions.values())[-1].annotations
 
     def shown(frame: int) -> np.ndarray:
-        page.wait_for_timeout(250)  # what is drawn is saved
+        page.wait_for_timeout(150)  # what is drawn is saved
         labels = annotations.shown(frame)
         return np.zeros(SIZE, np.uint8) if labels is None else labels
 
@@ -321,35 +321,17 @@ def test_strokes_and_undo_keep_to_their_frame(open_tab, server, video):
     assert not shown(1).any()
 
     # undo from elsewhere, twice, while the labels come slowly and the user goes on
-    page.route("**/labels/0", lambda route: (time.sleep(0.3), route.continue_()))
+    page.route("**/labels/0", lambda route: (time.sleep(0.15), route.continue_()))
     tab.go_to(10)
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(500)
     np.testing.assert_array_equal(shown(0), first)
     assert sorted(annotations.given) == [0]
     page.keyboard.press("Control+Shift+z")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(300)
     np.testing.assert_array_equal(shown(0), second)
-
-
-def test_a_click_beside_a_name_that_is_being_typed_counts(open_tab, video):
-    tab = open_tab()
-    page = tab.page
-    tab.open(video)
-    page.locator("#objects input").fill("Square")
-    page.mouse.move(*_middle(page.locator("#objects [aria-label=Hide]")))
-    page.mouse.down()
-    page.wait_for_timeout(100)  # the list would be built anew now
-    page.mouse.up()
-    page.locator("#objects [aria-label=Show]").wait_for()
-    assert page.locator("#objects input").input_value() == "Square"
-
-
-def _middle(locator) -> tuple[float, float]:
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def test_mistakes_are_told_and_objects_removed(open_tab, tmp_path, video):
@@ -388,10 +370,20 @@ def test_a_clip_from_the_camera(open_tab):
     tab.wait("#clip-name", r"camera.webm · 640 × 480 · \d+ frames")
 
 
-def test_the_newest_object_is_the_one_that_is_drawn(open_tab, video):
+def test_the_list_of_objects(open_tab, video):
     tab = open_tab()
     page = tab.page
     tab.open(video)
+    # a click beside a name that is being typed, held until the list would be built anew
+    page.locator("#objects input").fill("Square")
+    page.mouse.move(*_middle(page.locator("#objects [aria-label=Hide]")))
+    page.mouse.down()
+    page.wait_for_timeout(100)
+    page.mouse.up()
+    page.locator("#objects [aria-label=Show]").wait_for()
+    assert page.locator("#objects input").input_value() == "Square"
+
+    # the newest one is the one that is drawn
     current = page.locator("#objects li.current input")
     for _ in range(3):
         page.keyboard.press("n")
@@ -399,4 +391,9 @@ def test_the_newest_object_is_the_one_that_is_drawn(open_tab, video):
     assert current.input_value() == "Object 4"
     page.locator("[aria-label=Remove]").nth(3).click()  # never drawn: gone without a question
     page.locator("#objects li").nth(3).wait_for(state="detached")
-    assert current.input_value() == "Object 1"
+    assert current.input_value() == "Square"
+
+
+def _middle(locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
