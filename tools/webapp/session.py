@@ -134,6 +134,7 @@ class Session:
                 self.annotations.delete_object(object_id)
             else:
                 self.annotations.end_object(object_id, from_frame)
+                _there(self._tracking).changed(from_frame - 1)
 
     # tracking and downloads
 
