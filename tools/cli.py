@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from utils import distributed
 from utils.errors import ToldElsewhere, UserError
@@ -21,6 +22,7 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     A UserError is one line and status 2, Ctrl-C is 130; anything else is our bug and keeps its
     traceback.
     """
+    _tell_of_another_checkout()
     status = _status(main, sys.argv[1:] if argv is None else argv)
     if distributed.is_launched():
         # Threads of the process group may still run and would turn the exit into an abort.
@@ -29,6 +31,14 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
+
+
+def _tell_of_another_checkout() -> None:
+    """A script imports what is installed, which may be another copy than the one it lies in."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    here = Path(__file__).resolve().parent
+    if script and Path(script).parent.name == "tools" and Path(script).resolve().parent != here:
+        print(f"note: this runs the code that is installed, in {here}", file=sys.stderr)
 
 
 def _status(main: Callable[[list[str]], int], argv: list[str]) -> int:
