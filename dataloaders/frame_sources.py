@@ -56,6 +56,11 @@ def frames_from(
 def _named_source(source: Path | str, wanted: Selection, ahead: int) -> Frames:
     """What a user can write as a text."""
     text, path = str(source), Path(source)
+    scheme, separator, _address = text.partition("://")
+    if separator:  # first, for it may be longer than the name of a file can be
+        if scheme.lower() in _STREAMS:
+            return _url(text, wanted, ahead)
+        raise UserError(f"{shown(text)}: unknown kind of URL; {_EXPECTED}")
     if path.is_dir():
         return _pictures(path.resolve().name, list_images(path), wanted, ahead)
     if path.is_file():
@@ -64,14 +69,11 @@ def _named_source(source: Path | str, wanted: Selection, ahead: int) -> Frames:
         return _video_file(path, path.stem, wanted, ahead)
     if text.isdecimal():
         return _camera(int(text), wanted, ahead)
-    scheme, separator, _address = text.partition("://")
-    if separator and scheme.lower() in _STREAMS:
-        return _url(text, wanted, ahead)
-    if has_magic(text) and not separator:
+    if has_magic(text):
         folder = path.parent.resolve().name
         name = "pictures" if has_magic(folder) or not folder else folder
         return _pictures(name, _matching(text), wanted, ahead)
-    raise UserError(f"{shown(text)}: there is no such file or folder; {_EXPECTED}")
+    raise UserError(f"{text}: there is no such file or folder; {_EXPECTED}")
 
 
 def _matching(pattern: str) -> list[Path]:

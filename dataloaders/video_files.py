@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class VideoFile:
     """A video file that is read once, from its first frame on; never more than a frame in memory.
 
-    path: of a file, or the URL of one. Raises UserError if it cannot be opened as a video.
+    path: of a file, or the http(s) URL of one. Raises UserError if it cannot be opened as a video.
     """
 
     def __init__(self, path: Path | str) -> None:

@@ -487,16 +487,17 @@ def test_a_camera(demo, mask, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_is_heard_while_a_camera_says_nothing(demo, mask, tmp_path, monkeypatch):
-    begun, over, ends = tmp_path / "out/Annotations/camera0", threading.Event(), []
+    last, over, ends = tmp_path / "out/Annotations/camera0/00011.png", threading.Event(), []
 
     class Stalling(Camera):
         def read(self) -> tuple[bool, np.ndarray | None]:
             picture = next(self.pictures, None)
             if picture is None:
-                while not any(begun.glob("*.png")) and not over.wait(0.01):
+                while not last.exists() and not over.wait(0.01):
                     pass
+                over.wait(0.3)  # until the next picture is waited for
                 os.kill(os.getpid(), signal.SIGINT)
-                ends.append(over.wait(8))
+                ends.append(over.wait(5))
             return picture is not None, picture
 
     monkeypatch.setattr(live_sources, "open_capture", lambda address: Stalling())

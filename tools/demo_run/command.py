@@ -182,7 +182,7 @@ def _settings(
 ) -> dict:
     """What the masks were made from, for the summary."""
     path = Path(args.input)
-    is_local = path.exists() or (has_magic(args.input) and "://" not in args.input)
+    is_local = "://" not in args.input and (path.exists() or has_magic(args.input))
     return {
         "input": str(path.resolve()) if is_local else shown(args.input),
         "masks": args.mask,

@@ -10,6 +10,7 @@
 import json
 import shutil
 from collections.abc import Iterable
+from glob import has_magic
 from pathlib import Path
 
 from dataloaders.captures import LEFT_OUT
@@ -67,8 +68,9 @@ class DemoFolder:
             path.unlink(missing_ok=True)
 
     def _check_holds_no_input(self, source: str, masks: Iterable[Path]) -> None:
-        is_there = Path(source).exists()  # otherwise it is a pattern, or comes from outside
-        if (Path(source) if is_there else Path(source).parent) == self.folder.resolve():
+        folder, path = self.folder.resolve(), Path(source)
+        is_its_pattern = has_magic(source) and path.parent == folder and not path.exists()
+        if path == folder or is_its_pattern:
             raise UserError(f"--output {self.folder} is the folder of --input; choose another one")
         removed = self.annotations.resolve()
         for path in masks:
