@@ -67,10 +67,12 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     )
     parser.add_argument("overrides", nargs="*", metavar="section.field=value")
     args = parser.parse_intermixed_args(argv)
-    for option in ("start", "end", "every", "fps"):
-        value, least = getattr(args, option), {"start": 0, "end": 1, "every": 1}.get(option, 0.01)
+    for option, least in {"start": 0, "end": 1, "every": 1}.items():
+        value = getattr(args, option)
         if value is not None and value < least:
             raise UserError(f"--{option} must be {least} or more, got {value}")
+    if args.fps is not None and not 0.01 <= args.fps <= 1000:
+        raise UserError(f"--fps must be 0.01 to 1000, got {args.fps}")
     if args.end is not None and args.end <= args.start:
         raise UserError(f"--end ({args.end}) must be above --start ({args.start})")
     cfg = load_config(args, OWN_VIDEO_STAGE)
