@@ -41,7 +41,7 @@ class VideoWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         frames_per_second: float = 24.0,
         audio_from: Path | None = None,
         audio_start: float = 0.0,
@@ -49,6 +49,7 @@ class VideoWriter:
     ) -> None:
         """audio_from: a media file whose sound is taken along, if it has any, from the second
         ``audio_start`` of its picture on, for as long as there are frames."""
+        path = Path(path)
         if path.suffix.lower() != ".mp4":
             raise UserError(f"{path}: videos are written as .mp4; choose a name that ends so")
         if not 0 < frames_per_second < math.inf:
