@@ -7,7 +7,7 @@ names. A line of JSON on standard input asks for a turn, one on standard output 
 
 import json
 import os
-import resource
+import runpy
 import subprocess
 import sys
 import time
@@ -17,6 +17,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+
+_PROCESS_MEMORY = Path(__file__).resolve().parents[1] / "utils" / "process_memory.py"
 
 
 class Side(Protocol):
@@ -142,10 +144,11 @@ def _clocks(device: torch.device) -> tuple[float, float]:
 
 
 def _peaks(device: torch.device) -> dict:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # by path: ``utils`` may be that of the authors' code
+    peak = runpy.run_path(str(_PROCESS_MEMORY))["peak_resident_memory_bytes"]()
     on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     return {
-        "peak_rss_mb": peak / (2**20 if sys.platform == "darwin" else 2**10),
+        "peak_rss_mb": peak / 2**20,
         "peak_device_mb": on_device / 2**20 if on_device else None,
     }
 

@@ -48,6 +48,8 @@ class ModelConfig:
     max_objects: int = 10  # identities per object group
     memory: Literal["mca", "reference", "previous", "reference_previous", "all", "last"] = "mca"
     memory_frames: int = 6  # frames that the memory "last" keeps
+    # a frame annotated in mid-video: stored like any other (released), or the new reference frame
+    late_masks: Literal["store", "reference"] = "store"
     memory_dtype: Literal["same", "bf16", "fp16"] = (
         "same"  # what memory is kept in; not in training
     )

@@ -1,15 +1,14 @@
 """OpenCV as the reader of files, cameras and streams: quiet, and it gives up in time."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 
 from utils.errors import UserError
 
+LEFT_OUT = "?..."  # stands at the end of an address for what may hold secrets
 _TIMEOUT = 10_000  # milliseconds without an answer after which a network counts as broken
 
 
@@ -19,15 +18,17 @@ class BrokenOff(UserError):
 
 def open_capture(source: Path | str | int) -> cv2.VideoCapture:
     """A file, a URL or the index of a camera; whether it is open has to be asked."""
-    # FFmpeg writes to stderr past Python's logging; what matters of it we say ourselves. OpenCV
-    # looks at this variable when it opens its first video; a user's own setting is kept.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")  # 8: fatal errors only
-    with _silence():
-        if isinstance(source, str):
-            settings = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
-            limits = [number for setting in settings for number in (setting, _TIMEOUT)]
-            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
-        return cv2.VideoCapture(source if isinstance(source, int) else str(source))
+    _silence()
+    if isinstance(source, str):
+        settings = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+        limits = [number for setting in settings for number in (setting, _TIMEOUT)]
+        return cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
+    return cv2.VideoCapture(source if isinstance(source, int) else str(source))
+
+
+def frame_count(capture: cv2.VideoCapture) -> int:
+    """Number of frames that the source says it has; 0 if it does not say, as live ones."""
+    return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
 
 def frame_rate(capture: cv2.VideoCapture) -> float | None:
@@ -37,21 +38,31 @@ def frame_rate(capture: cv2.VideoCapture) -> float | None:
 
 
 def shown(source: Path | str | int) -> str:
-    """How messages name a source: a URL without the password that it may hold."""
+    """How messages name a source: a URL without the passwords that it may hold.
+
+    Those are before an "@", and in the query, which ``LEFT_OUT`` stands for.
+    """
     if isinstance(source, int):
         return f"camera {source}"
     if isinstance(source, Path):
         return str(source)
-    parts = urlsplit(source)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        return source
+    # cameras take logins with "/", "?" and "#" in them, which only the last "@" ends
+    login, _, address = rest.rpartition("@")
+    if re.search(r"\?.*=", login):  # or is this "@" in a query? Then nothing is safe to show
+        return f"{scheme}://{LEFT_OUT}"
+    plain, *query = re.split(r"[?#&]", address, maxsplit=1)
+    return f"{scheme}://{plain}{LEFT_OUT if query else ''}"
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """OpenCV itself says nothing on stderr either."""
-    logging = cv2.utils.logging
-    level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)
+def _silence() -> None:
+    """Nothing on stderr past Python's logging: what matters of it we say ourselves.
+
+    For the whole process, since its threads cannot be told apart; a user's own settings are kept.
+    """
+    # FFmpeg: OpenCV looks at this when it opens its first video. 8: fatal errors only
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -46,7 +46,7 @@ def frames_from(
     if isinstance(source, Path | str):
         return _named_source(source, wanted, ahead)
     if isinstance(source, int) and not isinstance(source, bool):
-        return _live(source, wanted, ahead)
+        return _camera(source, wanted, ahead)
     if not isinstance(source, Iterable):
         raise UserError(f"{source!r} is no source of frames; {_EXPECTED}, or an iterable of arrays")
     length = len(source) if isinstance(source, Sized) else None
@@ -56,6 +56,11 @@ def frames_from(
 def _named_source(source: Path | str, wanted: Selection, ahead: int) -> Frames:
     """What a user can write as a text."""
     text, path = str(source), Path(source)
+    scheme, separator, _address = text.partition("://")
+    if separator:  # first, for it may be longer than the name of a file can be
+        if scheme.lower() in _STREAMS:
+            return _url(text, wanted, ahead)
+        raise UserError(f"{shown(text)}: unknown kind of URL; {_EXPECTED}")
     if path.is_dir():
         return _pictures(path.resolve().name, list_images(path), wanted, ahead)
     if path.is_file():
@@ -63,13 +68,7 @@ def _named_source(source: Path | str, wanted: Selection, ahead: int) -> Frames:
             return _pictures(path.stem, [path], wanted, ahead)
         return _video_file(path, path.stem, wanted, ahead)
     if text.isdecimal():
-        return _live(int(text), wanted, ahead)
-    scheme, separator, address = text.partition("://")
-    if separator and scheme.lower() in _STREAMS:
-        suffix = Path(address.partition("?")[0]).suffix.lower()
-        if scheme.lower() in ("http", "https") and suffix in VIDEO_SUFFIXES:
-            return _video_file(text, _file_name(text), wanted, ahead)
-        return _live(text, wanted, ahead)
+        return _camera(int(text), wanted, ahead)
     if has_magic(text):
         folder = path.parent.resolve().name
         name = "pictures" if has_magic(folder) or not folder else folder
@@ -138,9 +137,22 @@ def _read_video(video: VideoFile, shown_name: str, wanted: Selection) -> Generat
         video.close()
 
 
-def _live(address: int | str, wanted: Selection, ahead: int) -> Frames:
-    live = LiveSource(address)
-    name = f"camera{address}" if isinstance(address, int) else _file_name(address)
+def _url(url: str, wanted: Selection, ahead: int) -> Frames:
+    scheme, _, address = url.partition("://")
+    is_http = scheme.lower() in ("http", "https")
+    if not (is_http and Path(address.partition("?")[0]).suffix.lower() in VIDEO_SUFFIXES):
+        live = LiveSource(url)
+        if not (is_http and live.is_file):
+            return _live(live, _file_name(url), wanted, ahead)
+        live.release()
+    return _video_file(url, _file_name(url), wanted, ahead)
+
+
+def _camera(index: int, wanted: Selection, ahead: int) -> Frames:
+    return _live(LiveSource(index), f"camera{index}", wanted, ahead)
+
+
+def _live(live: LiveSource, name: str, wanted: Selection, ahead: int) -> Frames:
     rate = live.frame_rate and live.frame_rate / wanted.every
     return Frames(name, _read_live(live, wanted), wanted, ahead, frame_rate=rate, live=live)
 

@@ -123,6 +123,14 @@ class Frames:
             self.fault = str(error)
             log.warning("%s", error)
 
+    def stop(self) -> None:
+        """No more frames are waited for, nor given out; a signal handler may call it.
+
+        For sources that are read ahead. ``close`` has to follow.
+        """
+        if isinstance(self._source, ReadAhead):
+            self._source.stop()
+
     def close(self) -> None:
         """Ends the thread; frames that wait are gone."""
         if self._live:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 import cv2
 import numpy as np
 
-from dataloaders.captures import BrokenOff, frame_rate, open_capture, shown
+from dataloaders.captures import BrokenOff, frame_count, frame_rate, open_capture, shown
 from utils.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -35,10 +35,15 @@ class LiveSource:
         """Frames per second as the source says; None if it does not know."""
         return frame_rate(self._capture)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether its length is known, as that of a file, which begins anew at each opening."""
+        return isinstance(self._address, str) and frame_count(self._capture) > 0
+
     def pictures(self) -> Generator[np.ndarray]:
         """Yields (H, W, 3) uint8 RGB until ``close``; connects again when the stream breaks off.
 
-        Raises BrokenOff when that does not help.
+        Ends where that would begin anew. Raises BrokenOff when it does not help.
         """
         seen, attempts = 0, 0
         try:
@@ -55,12 +60,19 @@ class LiveSource:
                         f"{_ATTEMPTS} attempts; check the connection and start again"
                     )
                 self._connect_again(attempts)
+                if self.is_file:
+                    log.warning("%s: ended after %d frames; it would begin anew", self.name, seen)
+                    return
         finally:
             self._capture.release()
 
     def close(self) -> None:
         """Ends ``pictures`` soon, from another thread."""
         self._closed.set()
+
+    def release(self) -> None:
+        """Let go of a source that no picture is wanted of."""
+        self._capture.release()
 
     def _connect_again(self, attempt: int) -> None:
         log.warning("%s: broke off; connecting again (%d of %d)", self.name, attempt, _ATTEMPTS)

@@ -25,14 +25,14 @@ def list_masks(folder: Path) -> dict[str, Path]:
     return files_by_stem(folder, MASK_SUFFIXES)
 
 
-def read_mask(path: Path) -> np.ndarray:
+def read_mask(path: Path | str) -> np.ndarray:
     """Object ids (H, W) uint8: 0 background, 1 to 254 objects, 255 ignore.
 
     Read are palette indices, grey values, DAVIS colours (RGB), 1-bit and 16-bit pictures and .npy
     arrays of integers; transparency is dropped. A file of only 0 and 255 holds one object, 1.
     Raises UserError for unreadable files, JPEGs, smoothed masks, unknown colours, ids above 255.
     """
-    return black_and_white_as_ids(decode_mask(read_file(path), path))
+    return black_and_white_as_ids(decode_mask(read_file(Path(path)), path))
 
 
 def decode_mask(data: bytes, name: Path | str, colours: bool = True) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_LOOK_UP = 0.2  # seconds between two looks whether a wait has been called off
 _PATIENCE = 2.0  # seconds to wait for a thread that hangs in a device or a network
 
 
@@ -37,6 +38,10 @@ class ReadAhead(Generic[T]):
 
     def __next__(self) -> T:
         return self._queue.take()
+
+    def stop(self) -> None:
+        """Nothing more is given out, nor waited for; a signal handler may call it."""
+        self._queue.stop()
 
     def close(self) -> None:
         self._ended()
@@ -67,7 +72,8 @@ class _Queue(Generic[T]):
 
     def take(self) -> T:
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._full_stop or self._closed)
+            while not (self._items or self._full_stop or self._closed):
+                self._changed.wait(_LOOK_UP)
             if self._closed or not self._items:
                 error, self._error = self._error, None
                 raise StopIteration if error is None else error
@@ -85,6 +91,10 @@ class _Queue(Generic[T]):
             self._error, self._full_stop = error, True
             self._changed.notify_all()
         return True
+
+    def stop(self) -> None:
+        # no lock: a signal handler interrupts whoever holds it
+        self._closed = True
 
     def close(self) -> None:
         with self._changed:

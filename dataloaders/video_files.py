@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dataloaders.captures import BrokenOff, frame_rate, open_capture, shown
+from dataloaders.captures import BrokenOff, frame_count, frame_rate, open_capture, shown
 from utils.errors import UserError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v"})
+
+_MOST_DAMAGED = 10_000  # frames in a row, after which nothing good is expected
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +45,8 @@ class VideoFile:
 
     @property
     def announced(self) -> int:
-        """Number of frames the file says it has; 0 or less if it does not say."""
-        return int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        """Number of frames the file says it has; 0 if it does not say."""
+        return frame_count(self._capture)
 
     @property
     def frame_rate(self) -> float | None:
@@ -91,9 +93,9 @@ class VideoFile:
     def _go_on(self) -> int | None:
         """Goes to the next frame that can be decoded, over how many others; None at the end."""
         # OpenCV answers the same for a damaged frame and for the end of the file; behind a damaged
-        # one it goes on. On a network each further attempt may take long.
+        # one it goes on. On a network each further attempt may take long. The number may be wrong.
         left = self.announced - self._decoded - self._lost if self._is_local else 1
-        for lost in range(max(1, left)):
+        for lost in range(max(1, min(left, _MOST_DAMAGED))):
             if self._capture.grab():
                 self._decoded += 1
                 self._lost += lost

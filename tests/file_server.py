@@ -2,7 +2,9 @@
 
 import contextlib
 import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,8 @@ class FileServer:
     files: dict[str, bytes] = field(default_factory=dict)  # by name
     ranges: bool = True  # whether it understands Range
     cut_after: int | None = None  # bytes after which the next answer breaks off
+    stalls: bool = False  # after which nothing comes for half a second
+    resets: bool = False  # with a reset of the connection, not an end
     asked: list[tuple[str, str]] = field(default_factory=list)  # (name, Range)
     address: str = ""  # http://127.0.0.1:port
 
@@ -43,6 +47,13 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             end, server.cut_after = server.cut_after, None
             self.wfile.write(content[first:end])
+            if end is not None and server.stalls:
+                time.sleep(0.5)
+            if end is not None and server.resets:
+                time.sleep(0.1)  # what was sent is to be read first
+                at_once = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                self.connection.close()
 
         def log_message(self, *args: object) -> None:
             pass

@@ -2,8 +2,10 @@
 
 import builtins
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 
 import eval_tool
@@ -22,6 +24,7 @@ from utils.process_memory import peak_resident_memory_bytes, resident_memory_byt
 
 NANO = ("--model", "mavos_nano", "--device", "cpu", "--threads", 1)
 SMALL = (*NANO, "--size", 49, 65, "--lt_gap", 5)
+in_own_process = command.in_own_process  # which most tests do without
 # one block; of each of 7 x 9 cells a key of width 32 and values of width 256, in fp32
 FRAME_BYTES = 4 * (7 * 9) * (32 + 256)
 
@@ -33,6 +36,17 @@ def run(folder, *options: object) -> eval_tool.Ended:
 
 def written(folder) -> dict:
     return json.loads((folder / "benchmark.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def code(monkeypatch) -> Callable[[str], None]:
+    """Says which commit runs; at first one that nobody has edited."""
+
+    def say(commit: str) -> None:
+        monkeypatch.setattr(command, "run_header", lambda: f"MAVOS {commit}, python 3")
+
+    say("1234567")
+    return say
 
 
 @pytest.fixture
@@ -102,6 +116,34 @@ def test_what_is_there_is_not_measured_again(tmp_path, measured):
     run(tmp_path, *asked, "--lt_gap", 6)
     run(tmp_path, *asked, "--overwrite")
     assert len(measured) == 6 and len(written(tmp_path)["earlier"]) == 2
+
+
+@pytest.mark.parametrize("commit", ["1234567-dirty", "no git"])
+def test_figures_of_edited_code_are_not_used_again(tmp_path, measured, code, commit):
+    code(commit)
+    for times in range(2):
+        ended = run(tmp_path, *SMALL, "--frames", 2)
+        assert ended.status == 0 and ended.stderr.count("is not used again") == times
+    run(tmp_path, *SMALL, "--frames", 2, "--policy", "all")
+    assert len(measured) == 3
+    told = written(tmp_path)  # what it made last is kept all the same, once
+    assert (len(told["length"]), len(told["earlier"])) == (1, 1)
+
+
+def test_files_that_were_replaced_are_measured_again(tmp_path, measured, checkpoint):
+    make_video(tmp_path / "data", "clip", 3)
+    mask, weights = tmp_path / "data/Annotations/clip/00000.png", tmp_path / "weights.pth"
+    frame = tmp_path / "data/JPEGImages/clip/00001.jpg"
+    weights.write_bytes(checkpoint.read_bytes())
+    asked = (*NANO, "--input", frame.parent, "--mask", mask, "--ckpt_path", weights, "--frames", 3)
+    for changed in (weights, mask, frame):
+        for _ in range(2):
+            assert run(tmp_path / "out", *asked).status == 0
+        changed.write_bytes(changed.read_bytes())
+        os.utime(changed, (2**31, 2**31))
+    assert len(measured) == 3
+    run(tmp_path / "out", *asked)
+    assert len(measured) == 4
 
 
 def test_objects_in_groups(tmp_path, measured):
@@ -185,11 +227,9 @@ def test_what_a_killed_run_told_is_kept_and_measured_again(tmp_path, ending):
 
 
 def test_a_run_that_fails_leaves_what_was_finished(tmp_path, measured, ending, monkeypatch):
-    in_own_process = command.in_own_process
     run(tmp_path, *SMALL, "--frames", 2)
     before = written(tmp_path)["length"]
-    monkeypatch.undo()
-    assert command.in_own_process is not in_own_process
+    monkeypatch.setattr(command, "in_own_process", in_own_process)
     ending("bug")
     ended = run(tmp_path, *SMALL, "--frames", 2, "--policy", "mca", "all")
     assert "measuring it ended with status 1" in ended.error
@@ -200,8 +240,23 @@ def test_a_run_that_fails_leaves_what_was_finished(tmp_path, measured, ending, m
     ending("Ctrl-C")
     assert run(tmp_path, *SMALL, "--frames", 2, "--policy", "all").status == 130
     ending("kill", rows=0)
-    ended = run(tmp_path, *SMALL, "--frames", 2, "--policy", "all")
-    assert "status -9" in ended.error and written(tmp_path)["length"] == before
+    ended = run(tmp_path, *SMALL, "--frames", 2, "--policy", "all", "mca", "previous")
+    assert ended.status == 2 and "error: 2 of 3 not measured: mavos_nano" in ended.stderr
+    assert ended.stderr.count("SIGKILL before its first figures; no memory left?") == 2 * 2
+    assert len(ended.stdout.splitlines()) == 2 and written(tmp_path)["length"] == before
+
+
+def test_a_gpu_that_is_full_before_the_video_stops_no_other_run(tmp_path, measured, monkeypatch):
+    def segment_video(model, *_):
+        if measured[-1].startswith("mavos_nano, memory all"):
+            raise torch.OutOfMemoryError
+        return tracking.segment_video(model, *_)
+
+    monkeypatch.setattr(measure, "segment_video", segment_video)
+    ended = run(tmp_path, *SMALL, "--frames", 2, "--policy", "all", "mca")
+    assert ended.status == 2 and "objects: 1: out of GPU memory before the" in ended.stderr
+    (record,) = written(tmp_path)["length"]
+    assert record["run"]["policy"] == "mca" and "memory mca" in ended.stdout
 
 
 def test_a_gpu_that_is_full_ends_a_curve(monkeypatch):
@@ -268,11 +323,36 @@ def test_the_table_compares_the_ends_of_a_video():
     rows = [row(50, 9), row(100, 10, 50), row(500, 18), row(900, 26, 104), row(1000, 30)]
     assert report.first_and_last_tenth(rows) == [(50, 20), (25, 40)]
     assert report.held_range(rows) == pytest.approx((102 * 2**20, 2 / 102))
-    assert report.grows(rows) and not report.grows(rows[:2])
-    record = {"run": {"model": "m", "policy": "p"}, "rows": rows}
+    model = {"memory": "all", "memory_frames": 6, "test_memory_gap": 20}
+    record = {"run": {"model": "m", "policy": "p"}, "rows": rows, "config": {"model": model}}
+    assert report.grows(record)
     line = report.length_table([record]).splitlines()[1]
     assert line.split()[4:11] == ["50.00", "25.00", "20.0", "40.0", "110", "102", "±"]
     assert report.length_table([record | {"rows": []}]).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "frames", "told"),
+    [
+        ("mca", 30, "too short to tell"),  # its second frame comes with frame 21
+        ("mca", 90, "constant"),
+        ("all", 30, "too short to tell"),
+        ("all", 90, "growing"),
+        ("last", 200, "too short to tell"),
+        ("last", 300, "constant"),
+    ],
+)
+def test_growth_is_told_of_a_memory_that_has_filled(policy, frames, told):
+    most = {"mca": 2, "all": 1000, "last": 6}[policy]
+    row = dict.fromkeys(("held_bytes", "peak_bytes", "predicted"), 1)
+    row |= {"seconds": 1.0, "cpu_seconds": 1.0}
+    rows = [
+        row | {"frame": frame, "state_bytes": min(most, 1 + (frame - 1) // 20)}
+        for frame in curve_marks(frames)
+    ]
+    model = {"memory": policy, "memory_frames": 6, "test_memory_gap": 20}
+    record = {"run": {"model": "m", "policy": policy}, "rows": rows, "config": {"model": model}}
+    assert report.length_table([record]).endswith(told)
 
 
 def test_memory_of_a_process_is_its_own():

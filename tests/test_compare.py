@@ -1,10 +1,12 @@
 """The comparison with a slow side: our reference, and a stand-in for the authors' code."""
 
+import sys
 from pathlib import Path
 
+import eval_tool
 import pytest
 import torch
-from benchmark_tool import NANO, load, run, told
+from benchmark_tool import BENCHMARKS, NANO, load, run, told
 
 import configs
 from networks import build_model
@@ -106,6 +108,14 @@ def test_against_the_reference(monkeypatch):
             fast, slow = (row[f"{side}_{clock}_ms_{average}"] for side in ("fast", "slow"))
             assert row[f"{clock}_ratio_{average}"] == pytest.approx(slow / fast)
     assert min(row["fast_peak_rss_mb"], row["slow_peak_rss_mb"]) > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not inherit peaks")
+def test_the_peak_of_a_side_is_not_that_of_its_parent():
+    held = b"x" * 2**30
+    told = "import torch, turns; print(turns._peaks(torch.device('cpu'))['peak_rss_mb'])"
+    ended = eval_tool.wait(eval_tool.start("-c", told, cwd=BENCHMARKS))
+    assert 50 < float(ended.stdout) < len(held) / 2**20
 
 
 def test_against_a_checkout(monkeypatch, tmp_path):

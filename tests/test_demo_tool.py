@@ -5,11 +5,13 @@ import json
 import logging
 import os
 import signal
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from eval_tool import ROOT, Ended, ids_in, labels, members, nano, run, save_mask, start, wait
@@ -17,13 +19,17 @@ from media import write_clip
 from PIL import Image
 from shared_data import shared
 
-from dataloaders import live_sources
+from dataloaders import live_sources, read_ahead
 from dataloaders.frame_sources import frames_from
+from dataloaders.frames import SourceFrame
 from dataloaders.images import read_image
 from tools.demo_run import command, preview
+from tools.demo_run.summary import Summary
 from tools.demo_run.thumbnails import Thumbnails
+from tools.demo_run.tracking import Tracked
 from tools.tracker import VideoTracker
 from utils.errors import OutputError
+from utils.launch import RepeatedWish
 
 SIZE = (48, 64)  # (H, W)
 NTSC = Fraction(30_000, 1001)
@@ -128,6 +134,22 @@ def test_masks_are_those_of_the_tracker(demo, frames, mask, checkpoint, tmp_path
         assert (labels(found[f"cat/img{index}.png"]) == result.labels).all()
     assert _summary(tmp_path / "out")["objects"]["200"]["given_at"] == ["img6"]
     assert 200 not in ids_in(found["cat/img5.png"]) and 200 in ids_in(found["cat/img6.png"])
+
+
+def test_two_equal_pictures_are_two_frames(demo, frames, mask, tmp_path, monkeypatch):
+    made = []
+
+    class Noted(VideoTracker):
+        def __init__(self, *args) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    (frames / "img1.png").write_bytes((frames / "img0.png").read_bytes())
+    second = save_mask(tmp_path / "second.png", _square(2, left=36))
+    monkeypatch.setattr(command, "VideoTracker", Noted)
+    options = ("--mask", mask, "--mask", f"img1:{second}", "--end", 3)
+    assert len(members(demo(frames, *options).archive)) == 3
+    assert made[0].frames == 3
 
 
 @pytest.mark.parametrize(
@@ -264,7 +286,10 @@ def test_unusual_video_files(demo, mask, tmp_path, name, expected):
         (["--mask", "first.png", "--every", 0], "--every must be 1 or more, got 0"),
         (["--mask", "first.png", "--start", 4, "--end", 4], "--end (4) must be above --start (4)"),
         (["--mask", "first.png", "--start", 10], "has 10 frames, so none from start = 10 on"),
-        (["--mask", "first.png", "--fps", 0], "--fps must be 0.01 or more"),
+        (["--mask", "first.png", "--fps", 0], "--fps must be 0.01 to 1000, got 0.0"),
+        (["--mask", "first.png", "--fps", "inf"], "--fps must be 0.01 to 1000, got inf"),
+        (["--mask", "first.png", "--fps", "nan"], "--fps must be 0.01 to 1000, got nan"),
+        (["--mask", "first.png", "--output", "first.png"], "cannot write first.png/summary.json"),
         (["--mask", "first.png", "eval.flip=True"], "are for tools/eval.py"),
         (["--mask", "first.png", "--device", "tpu"], "device 'tpu' is not available here"),
     ],
@@ -299,6 +324,43 @@ def test_a_second_run_replaces_its_own_results_and_no_others(demo, clip, frames,
     error = demo(clip, "--mask", mask).error
     assert "out holds files that tools/demo.py did not make; choose another --output" in error
     assert len(_overlay(out)) == 4
+
+
+@pytest.mark.parametrize("source", ["cat", "cat/*.png"])
+def test_the_folder_of_the_input_is_no_place_for_results(
+    demo, frames, mask, tmp_path, monkeypatch, source
+):
+    monkeypatch.chdir(tmp_path)
+    error = demo(source, "--mask", mask, "--output", "cat").error
+    assert "--output cat is the folder of --input; choose another one" in error
+    assert len(list(frames.iterdir())) == 10
+
+
+def test_a_mask_among_the_results_is_not_removed(demo, clip, mask, tmp_path):
+    assert demo(clip, "--mask", mask, "--end", 3).archive
+    drawn = save_mask(tmp_path / "out/Annotations/dog/00000.png", _square(7))
+    for given in (drawn, drawn.parent):
+        error = demo(clip, "--mask", given, "--end", 3).error
+        assert "Annotations/dog/0000" in error and "copy it to another folder" in error
+    assert ids_in(drawn) == {0, 7} and len(members(tmp_path / "out/dog.zip")) == 3
+
+
+def test_a_pattern_means_its_own_folder(demo, frames, mask, tmp_path, monkeypatch):
+    other = tmp_path / "other" / "cat"
+    other.mkdir(parents=True)
+    Image.fromarray(_pictures(1)[0]).save(other / "a.png")
+    for folder, error in ((tmp_path, None), (tmp_path, None), (other.parent, "holds the results")):
+        monkeypatch.chdir(folder)
+        ended = demo("cat/*.png", "--mask", f"0:{mask}", "--end", 2)
+        assert ended.archive if error is None else error in ended.error
+    assert len(members(tmp_path / "out/cat.zip")) == 2
+
+
+def test_what_a_killed_run_left_is_removed(demo, clip, mask, tmp_path):
+    assert demo(clip, "--mask", mask, "--end", 2).archive
+    (tmp_path / "out/.overlay.1-2.mp4").write_bytes(b"half")
+    assert demo(clip, "--mask", mask, "--end", 2).archive
+    assert list(tmp_path.glob("out/.*")) == []
 
 
 def _check_is_stopped(ended: Ended, number: int, out: Path) -> None:
@@ -340,6 +402,22 @@ def test_sigterm_does_the_same(demo, clip, mask, tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_who_insists_keeps_what_is_done_as_well(demo, clip, mask, tmp_path, monkeypatch):
+    real, count = command.MaskWriter.write, itertools.count()
+
+    def killed(self, path, ids):
+        if next(count) == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        real(self, path, ids)
+
+    monkeypatch.setattr(RepeatedWish, "ECHO_SECONDS", 0.0)
+    monkeypatch.setattr(command.MaskWriter, "write", killed)
+    ended = demo(clip, "--mask", mask)
+    _check_is_stopped(ended, signal.SIGINT, tmp_path / "out")
+    assert "the same command goes on" not in ended.stderr
+
+
 def test_a_fault_in_mid_run_keeps_what_is_done(demo, frames, mask, tmp_path, monkeypatch):
     real, count = command.MaskWriter.write, itertools.count()
 
@@ -373,7 +451,7 @@ def test_nothing_to_keep_is_no_second_error(demo, frames, mask, monkeypatch):
 
 
 class Camera:
-    """Twelve pictures, then nothing more."""
+    """Twelve pictures, then nothing more; 12 a second."""
 
     def __init__(self) -> None:
         self.pictures = iter(_pictures(12))
@@ -381,8 +459,8 @@ class Camera:
     def isOpened(self) -> bool:
         return True
 
-    def get(self, _property: int) -> float:
-        return 12.0
+    def get(self, which: int) -> float:
+        return 12.0 if which == cv2.CAP_PROP_FPS else -1.0
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         picture = next(self.pictures, None)
@@ -408,14 +486,54 @@ def test_a_camera(demo, mask, tmp_path, monkeypatch):
         assert stream.average_rate == 12
 
 
+def test_ctrl_c_is_heard_while_a_camera_says_nothing(demo, mask, tmp_path, monkeypatch):
+    last, over, ends = tmp_path / "out/Annotations/camera0/00011.png", threading.Event(), []
+
+    class Stalling(Camera):
+        def read(self) -> tuple[bool, np.ndarray | None]:
+            picture = next(self.pictures, None)
+            if picture is None:
+                while not last.exists() and not over.wait(0.01):
+                    pass
+                over.wait(0.3)  # until the next picture is waited for
+                os.kill(os.getpid(), signal.SIGINT)
+                ends.append(over.wait(5))
+            return picture is not None, picture
+
+    monkeypatch.setattr(live_sources, "open_capture", lambda address: Stalling())
+    monkeypatch.setattr(live_sources, "_ATTEMPTS", 0)
+    monkeypatch.setattr(read_ahead, "_PATIENCE", 0.1)
+    ended = demo("0", "--mask", mask)
+    assert ends == []
+    over.set()
+    assert ended.status == 130 and ended.stdout.splitlines() == [str(tmp_path / "out/camera0.zip")]
+    assert not _summary(tmp_path / "out")["finished"] and len(_overlay(tmp_path / "out")) >= 1
+
+
+def test_only_frames_with_objects_count_for_the_speed_of_the_network():
+    summary, image, ids = Summary(), np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
+    for index, (presence, seconds) in enumerate([({}, 0.0), ({}, 0.0), ({1: 0.5}, 0.5)]):
+        frame = SourceFrame(index, str(index), image)
+        summary.add(Tracked(frame, image, ids, presence, (), None, seconds))
+    assert summary.figures()["frames"] == 3 and summary.figures()["network_fps"] == 2
+
+
 def test_the_password_of_a_stream_is_not_told(demo, mask, tmp_path, monkeypatch):
     monkeypatch.setattr(live_sources, "open_capture", lambda address: Camera())
     monkeypatch.setattr(live_sources, "_ATTEMPTS", 0)
-    ended = demo("rtsp://me:secret@host/door", "--mask", mask)
+    address = "rtsp://me:sec/ret#@host/door?user=me&password=secret"
+    ended = demo(address, "--mask", mask)
     assert ended.archive == tmp_path / "out/door.zip"
-    assert "rtsp://host/door" in ended.stderr
-    assert _summary(tmp_path / "out")["input"] == "rtsp://host/door"
-    assert "secret" not in ended.stderr + (tmp_path / "out/summary.json").read_text()
+    assert "rtsp://host/door?..." in ended.stderr
+    assert _summary(tmp_path / "out")["input"] == "rtsp://host/door?..."
+    told = ended.stderr + (tmp_path / "out/summary.json").read_text()
+    assert "sec" not in told.replace("second", "") and "ret#" not in told
+    # what is left out may be the number of another camera
+    assert "holds the results of rtsp://host/door?..." in demo(address, "--mask", mask).error
+
+
+def _not_there(title: str) -> None:
+    raise cv2.error(f"no window {title}")
 
 
 def test_the_preview_shows_every_frame_and_q_ends(demo, frames, mask, tmp_path, monkeypatch):
@@ -426,7 +544,7 @@ def test_the_preview_shows_every_frame_and_q_ends(demo, frames, mask, tmp_path, 
     monkeypatch.setattr(preview.cv2, "imshow", lambda _, image: shown.append(image))
     monkeypatch.setattr(preview.cv2, "waitKey", lambda _: next(keys))
     monkeypatch.setattr(preview.cv2, "getWindowProperty", lambda *_: 1)
-    monkeypatch.setattr(preview.cv2, "destroyWindow", lambda _: None)
+    monkeypatch.setattr(preview.cv2, "destroyWindow", _not_there)  # a user may close it
     assert len(members(demo(frames, "--mask", mask, "--preview").archive)) == 4
     assert [image.shape for image in shown] == [(*SIZE, 3)] * 4
     assert not _summary(tmp_path / "out")["finished"]

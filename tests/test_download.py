@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import socket
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -41,6 +42,17 @@ def add(monkeypatch):
 def download(tmp_path):
     """Runs the tool with a folder of the test's own."""
     return lambda *argv: run(*argv, "--output", tmp_path / "out", main=main)
+
+
+@pytest.fixture(params=["reset", "stalled"])
+def broken(request, server, monkeypatch) -> str:
+    server.cut_after = 70_000
+    if request.param == "reset":
+        server.resets = True
+        return "reset by peer"
+    server.stalls = True
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
+    return "timed out"
 
 
 @pytest.fixture
@@ -181,6 +193,20 @@ def test_without_a_network_everything_is_said_once(download, add, server, weight
     assert download("gone").error.endswith("Nothing was downloaded.")
 
 
+def test_a_fault_in_the_middle_of_a_file_is_no_fault_of_the_host(
+    download, add, server, broken, weights, folder
+):
+    server.files["first.pth"] = weights
+    add("first", server.url("first.pth"))
+    ended = download("first", "nano")
+    assert ended.status == 2 and "1 of 2 are whole" in ended.stderr
+    assert "the connection to 127.0.0.1:" in ended.stderr and broken in ended.stderr
+    assert ended.stdout.endswith(f"  {folder / 'nano.pth'}\n")
+    assert "(0.1 MB of it are kept)" in ended.stderr
+    check_there(download("first"), folder / "first.pth", weights)
+    assert server.asked[-1] == ("first.pth", "bytes=70000-")
+
+
 def test_a_server_that_says_no_is_quoted(download, server, add):
     add("lost", server.url("lost.pth"))
     assert f"{server.address[7:]} answers with status 404" in download("lost").error
@@ -248,7 +274,8 @@ def test_google_drive_is_asked_by_id(download, drive, folder):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError("name not known"), r"no connection to drive.google.com (name not known)"),
+        (socket.gaierror("name not known"), "no connection to drive.google.com (name not known)"),
+        (ConnectionResetError("reset"), "the connection to drive.google.com broke off (reset)"),
         (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
         (FakeGdown.DownloadError("It is incomplete.\nMore"), "gdown: It is incomplete; give the"),
         (FakeGdown.FileURLRetrievalError("\tToo many users have viewed it"), "(its quota)"),

@@ -19,6 +19,7 @@ from PIL import Image
 from shared_data import shared
 
 from dataloaders import frame_sources, live_sources
+from dataloaders.captures import open_capture, shown
 from dataloaders.frame_sources import frames_from
 from dataloaders.video_files import VideoFile
 from utils.errors import UserError
@@ -157,7 +158,8 @@ def test_a_bug_in_the_thread_comes_up_as_itself(monkeypatch, folder):
     ("source", "options", "message"),
     [
         ("nowhere", {}, "nowhere: there is no such file or folder; expected a folder of pictures"),
-        ("ftp://host/a", {}, "no such file or folder"),
+        ("ftp://me:secret@host/a?b", {}, r"^ftp://host/a\?\.\.\.: unknown kind of URL; expected"),
+        ("http://[bad", {}, r"http://\[bad: cannot be opened"),
         ("nowhere/*.png", {}, "no picture fits this pattern"),
         (None, {}, "None is no source of frames"),
         (True, {}, "True is no source of frames"),
@@ -292,6 +294,31 @@ def test_a_damaged_frame_in_a_video_is_told_and_the_others_come(clip, caplog):
     assert "9 frames decoded, 12 announced" in caplog.text  # the last one is lost too
 
 
+def test_a_wrong_number_of_frames_is_not_believed_for_ever(tmp_path):
+    path = write_clip(tmp_path / "a.avi")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"avih") + 24, 3_000_000)
+    struct.pack_into("<I", data, data.index(b"strh") + 40, 3_000_000)
+    path.write_bytes(data)
+    video, grabs = VideoFile(path), itertools.count()
+    real = video._capture
+
+    class Counting:
+        def grab(self) -> bool:
+            assert next(grabs) < 20_000
+            return real.grab()
+
+        def __getattr__(self, name: str):
+            return getattr(real, name)
+
+    video._capture = Counting()
+    assert video.announced == 3_000_000
+    found = []
+    with pytest.raises(UserError, match="only 12 of 3000000 announced"):
+        found.extend(video.walk())
+    assert next(grabs) > 12
+
+
 BAD_VIDEOS = {  # name: (frames, those that are damaged, the fault at the end or at once)
     "good_20_frames_428x240.mp4": (20, [], None),
     "one_frame.mp4": (1, [], None),
@@ -331,6 +358,7 @@ class Camera:
     """Stands for OpenCV's capture: shades by number, as scripted; "off" breaks the stream off."""
 
     script: Iterator[int | str]
+    length = -1.0  # as OpenCV says it of what is live
 
     def __init__(self, is_open: bool = True) -> None:
         self.is_open = is_open
@@ -338,8 +366,8 @@ class Camera:
     def isOpened(self) -> bool:
         return self.is_open
 
-    def get(self, _property: int) -> float:
-        return 30.0
+    def get(self, which: int) -> float:
+        return 30.0 if which == cv2.CAP_PROP_FPS else Camera.length
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         item = next(Camera.script, "off") if self.is_open else "off"
@@ -383,6 +411,18 @@ def test_a_stream_that_breaks_off_is_connected_again(camera, address, caplog):
     assert "secret" not in caplog.text + frames.fault
 
 
+def test_a_stream_that_would_begin_anew_has_ended(camera, monkeypatch, caplog):
+    def ended():
+        monkeypatch.setattr(Camera, "length", 3.0)  # now it is a recording
+        return "off"
+
+    opened = camera([0, 1, 2, ended, 0, 1, 2])
+    with frames_from("http://host/video") as frames:
+        assert _shades(frame.image for frame in frames.named()) == [0, 1, 2]
+    assert len(opened) == 2 and frames.fault is None
+    assert "ended after 3 frames; it would begin anew" in caplog.text
+
+
 def test_the_newest_frames_of_a_camera_are_kept(camera, caplog):
     done = threading.Event()
 
@@ -416,15 +456,49 @@ def test_a_camera_that_is_not_there_is_told(monkeypatch):
         frames_from("7")
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("rtsp://me:secret@host:554/live", "rtsp://host:554/live"),
+        ("rtsp://me:sec#ret@host/live", "rtsp://host/live"),
+        ("rtsp://me:sec/ret@host/live", "rtsp://host/live"),
+        ("rtsp://me:sec?ret@host/live", "rtsp://host/live"),
+        ("rtsp://me:sec@ret@host/live", "rtsp://host/live"),
+        ("rtsp://me:sec[1@host/live", "rtsp://host/live"),
+        ("rtsp://host/live?user=me&password=secret", "rtsp://host/live?..."),
+        ("rtsp://host/live?password=sec@ret", "rtsp://?..."),
+        ("rtsp://me:sec?r=et@host/live", "rtsp://?..."),
+        ("http://[bad", "http://[bad"),
+        ("frames/a#/x@?.png", "frames/a#/x@?.png"),
+        (3, "camera 3"),
+    ],
+)
+def test_messages_hold_no_password(address, told):
+    assert shown(address) == told
+
+
+def test_opencv_is_as_loud_as_its_user_says(monkeypatch):
+    monkeypatch.setenv("OPENCV_LOG_LEVEL", "WARNING")
+    levels, level = [], cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_WARNING)
+    monkeypatch.setattr(
+        cv2, "VideoCapture", lambda *_: levels.append(cv2.utils.logging.getLogLevel())
+    )
+    open_capture(0)
+    monkeypatch.delenv("OPENCV_LOG_LEVEL")
+    open_capture(0)
+    cv2.utils.logging.setLogLevel(level)
+    assert levels == [cv2.utils.logging.LOG_LEVEL_WARNING, cv2.utils.logging.LOG_LEVEL_SILENT]
+
+
 class _Server(http.server.BaseHTTPRequestHandler):
-    """/live: eight pictures, one after the other; /clip.mp4: a file."""
+    """/live: eight pictures, one after the other; /clip and /clip.mp4: a file."""
 
     clip = b""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        self.send_response(200 if path in ("/clip.mp4", "/live") else 404)
-        if path == "/clip.mp4":
+        self.send_response(200 if path in ("/clip", "/clip.mp4", "/live") else 404)
+        if path.startswith("/clip"):
             self.send_header("Content-Type", "video/mp4")
             self.send_header("Content-Length", str(len(self.clip)))
             self.end_headers()
@@ -460,9 +534,10 @@ def test_a_stream_over_http(server, monkeypatch):
     assert _shades(frame.image for frame in found) == list(range(8))
 
 
-def test_a_video_file_over_http_is_no_camera(server, clip):
+@pytest.mark.parametrize("address", ["clip.mp4?key=1", "clip", "clip?" + 300 * "k"])
+def test_a_video_file_over_http_is_no_camera(server, clip, address):
     _Server.clip = clip.read_bytes()
-    with frames_from(f"{server}/clip.mp4?key=1", ahead=1) as frames:
+    with frames_from(f"{server}/{address}", ahead=1) as frames:
         assert (frames.name, frames.length, frames.audio) == ("clip", 12, None)
         time.sleep(0.05)
         assert _shades(frames) == list(range(12))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from networks.mavos.memory import Entry, Memory, build_policy, remember
+from networks.mavos.memory import RENEWALS, Entry, Memory, build_policy, remember
 
 TOKENS = 4
 
@@ -74,6 +74,25 @@ def test_a_reference_frame_updates_at_once_and_restarts_the_count():
         )
     assert frames_held(memory) == [5, 2, 0]
     assert memory.num_objects == 3
+
+
+@pytest.mark.parametrize(
+    "policy, held, after",
+    [("mca", [0, 3], [2, 3]), ("reference_previous", [0, 3], [4, 3]), ("reference", [3], [3])],
+)
+def test_a_late_annotated_frame_becomes_the_reference(policy: str, held: list, after: list):
+    """The former reference goes on as the dynamic frame, whatever was fused before."""
+    memory = run(policy, 2)
+    for number in (3, 4):
+        memory = remember(
+            memory,
+            entries(number),
+            policy=RENEWALS[policy] if number == 3 else build_policy(policy, 0),
+            fuse=(average, average),
+            gap=1,
+            is_reference=number == 3,
+        )
+        assert frames_held(memory) == (held if number == 3 else after)
 
 
 @pytest.mark.parametrize("skip, read", [(1, 5), (2, 4), (3, 3)])

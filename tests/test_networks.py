@@ -215,3 +215,24 @@ def test_window_attention_by_definition(size: tuple[int, int], shift: int):
         out[i, j] = (weights * torch.stack(values)).sum(0).flatten()
     expected = attention.proj(out).roll((shift, shift), (0, 1))[: size[0], : size[1]]
     torch.testing.assert_close(attention(x)[0], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("late_masks", ["store", "reference"])
+@torch.inference_mode()
+def test_what_a_mask_in_mid_video_does(late_masks: str):
+    overrides = ["model.test_memory_gap=1", f"model.late_masks={late_masks}"]
+    model = build_model(configs.load("mavos_nano", overrides=overrides).model).eval()
+    mask = torch.zeros(1, 3, 33, 49)
+    mask[:, 1, :9], mask[:, 2, 9:20], mask[:, 0, 20:] = 1, 1, 1
+    first, *later = (model.encode(torch.randn(1, 3, 33, 49)) for _ in range(4))
+    memory = model.start(first, mask)
+    reference = memory.long_term[0].key
+    for number, feats in enumerate(later):
+        out = model.segment(feats, memory, (33, 49))
+        memory = model.memorize(out, mask, memory, new_objects=number == 2)
+    length, newest = reference.shape[1], memory.short_term[0][0].key
+    dynamic, kept = memory.long_term[0].key.split(length, dim=1)
+    if late_masks == "reference":
+        assert torch.equal(kept, newest) and torch.equal(dynamic, reference)
+    else:
+        assert torch.equal(kept, reference) and not torch.equal(dynamic, newest)

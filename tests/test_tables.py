@@ -2,10 +2,15 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +21,10 @@ from dataloaders import find_dataset
 from tools.find_checkpoint import find_checkpoint, run_folder
 from tools.paper import command, running
 from tools.paper.evaluation import Data, train_commands
+from tools.paper.figure import draw
 from tools.paper.jobs import Job, Measured, Setup
 from tools.paper.kinds import make_jobs
-from tools.paper.lines import Line, make_lines, met_claims
+from tools.paper.lines import Line, make_lines, met_claims, warnings
 from tools.paper.report import cell, csv_rows, markdown
 from tools.paper.running import RowFailed, run_table
 from tools.paper.schema import METRICS, Claim, Row, Table
@@ -208,9 +214,25 @@ def test_claims_are_ratios_of_two_measured_rows():
     table = replace(TINY, claims=claims)
     fast = Line(Row("a", "mavos"), None, Measured({"FPS": 40.0, "memory": 1.0}, "cpu"), "")
     slow = Line(Row("b", "mavos"), None, Measured({"FPS": 5.0, "memory": 4.0}, "cpu"), "")
-    assert [ours for _, ours in met_claims(table, [fast, slow])] == [8.0, 75.0]
+    assert [ours for _, ours, _ in met_claims(table, [fast, slow])] == [8.0, 75.0]
+    assert not list(warnings(TABLES["fig1"], [fast, slow], ()))
     unknown = replace(slow, measured=None)
-    assert [ours for _, ours in met_claims(table, [fast, unknown])] == [None, None]
+    assert [ours for _, ours, _ in met_claims(table, [fast, unknown])] == [None, None]
+
+
+def test_rows_of_two_machines_have_no_ratio_and_the_table_says_so(tmp_path):
+    values = {"FPS": 40.0, "memory": 1.0}
+    devices = {"R50-MAVOS": "a GPU", "R50-DeAOT-L": "abacus"}
+    job = SimpleNamespace(policy="mca", weights="random", finished=lambda: "2026-01-31")
+    lines = [
+        replace(line, job=job, measured=device and Measured(values, device))
+        for line in make_lines(TABLES["fig1"], {})
+        for device in (devices.get(line.row.label),)
+    ]
+    text = markdown(TABLES["fig1"], lines)
+    told = "FPS of R50-MAVOS against R50-DeAOT-L: · (no ratio of two machines, a GPU and abacus) /"
+    assert told in text and "Measured on 2 machines, a GPU, abacus: speed and memory" in text
+    assert draw(TABLES["fig1"], lines, (), tmp_path / "fig1.png")
 
 
 def test_the_figure_has_speed_memory_and_their_ratios(bare, tmp_path, monkeypatch):
@@ -238,6 +260,49 @@ def test_the_figure_has_speed_memory_and_their_ratios(bare, tmp_path, monkeypatc
     assert "memory, GiB of R50-MAVOS against R50-DeAOT-L: 75.0 / 87 % less" in text
     assert "| MAVOS | mca | · / — | · / — | random | failed: what is in " in text  # it gave up
     assert "Measured with options of our own: --frames 100" in text
+
+
+def test_a_figure_of_another_device_is_measured_and_overwrite_measures_again(tmp_path, monkeypatch):
+    table = replace(TABLES["fig1"], rows=TABLES["fig1"].rows[:1], claims=())
+    started: list[str] = []
+
+    def measure(tool: str, arguments: list[str]) -> str:
+        started.append(" ".join(arguments))
+        folder = Path(arguments[arguments.index("--output") + 1])
+        row = {"fps": 1.0, "peak_bytes": 1}
+        record = {"machine": {"device": "some"}, "rows": [row], "ended": None}
+        (folder / "benchmark.json").write_text(json.dumps({"length": [record]}))
+        return ""
+
+    monkeypatch.setattr(running, "run_tool", measure)
+    for device in ("cpu", "cpu", "cuda", "cuda"):
+        assert not run_table(table, Setup(output=tmp_path, device=device)).failures
+    assert ["--device cpu" in one for one in started] == [True, False]
+    run_table(table, Setup(output=tmp_path, device="cuda", overwrite=True))
+    assert len(started) == 3 and started[-1].endswith("--overwrite")
+
+
+def test_sigterm_ends_the_tool_of_a_row_too(tmp_path, monkeypatch):
+    (tmp_path / "tools").mkdir()
+    noted = "import os, time\nopen('pid.part', 'w').write(str(os.getpid()))\n"
+    (tmp_path / "tools" / "eval.py").write_text(
+        f"{noted}os.rename('pid.part', 'pid')\ntime.sleep(60)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(running, "PROJECT", tmp_path)
+    monkeypatch.setattr(command, "run_table", lambda *_: running.run_tool("eval", []))
+
+    def end_it() -> None:
+        while not Path("pid").is_file():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_it, daemon=True).start()
+    ended = run("--run", "table2", "--output", tmp_path, main=command.main)
+    assert ended.status == 143 and "finished work is kept" in ended.stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(Path("pid").read_text()), 0)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 # One table for real, in processes of their own, as a user runs it.

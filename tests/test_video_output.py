@@ -67,6 +67,15 @@ def test_the_last_frame_stands_for_missing_ones(tmp_path):
     assert [np.abs(back.astype(int) - first).mean() < 10 for back in found] == [True] * 4 + [False]
 
 
+def test_nothing_stands_for_what_is_missing_before_the_first(tmp_path):
+    frame = _frames(1, 32, 48)[0]
+    with VideoWriter(tmp_path / "a.mp4", 10) as video:
+        with pytest.raises(ValueError, match="no frame comes before"):
+            video.write(frame, missing=1)
+        video.write(frame)
+    assert len(list(frames_from(tmp_path / "a.mp4"))) == 1
+
+
 def test_without_h264_the_video_is_mpeg4_and_that_is_told(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(video_output, "_CODECS", ("nothing_like_h264", "mpeg4"))
     with VideoWriter(tmp_path / "a.mp4", 24_000 / 1001) as video:
@@ -177,6 +186,34 @@ def test_sound_that_ends_early_leaves_the_pictures(tmp_path, monkeypatch, caplog
     assert len(_loudness(tmp_path / "b.mp4")[1]) in (1, 2)
 
 
+def test_sound_whose_time_stands_still_ends_there(tmp_path, caplog):
+    whole, joined = write_clip(tmp_path / "a.mp4", length=30, sound="aac"), tmp_path / "joined.mkv"
+    with av.open(str(whole)) as source, av.open(str(joined), "w") as target:
+        streams = {stream: target.add_stream_from_template(stream) for stream in source.streams}
+        packets = [packet for packet in source.demux() if packet.dts is not None]
+        sounds = [packet for packet in packets if packet.stream.type == "audio"]
+        sounds[40].pts = sounds[40].dts = sounds[39].pts
+        for packet in packets:
+            packet.stream = streams[packet.stream]
+            target.mux_one(packet)
+    _check_sound_is_cut(joined, 0.85, tmp_path, caplog)
+
+
+def test_the_sound_of_joined_files_ends_with_the_first(tmp_path, caplog):
+    part, joined = write_clip(tmp_path / "a.ts", length=15, sound="aac"), tmp_path / "joined.ts"
+    joined.write_bytes(part.read_bytes() * 2)
+    _check_sound_is_cut(joined, 1.5, tmp_path, caplog)
+
+
+def _check_sound_is_cut(source: Path, seconds: float, folder: Path, caplog) -> None:
+    with VideoWriter(folder / "b.mp4", 10, source) as video:
+        for frame in _frames(30, 32, 32):
+            video.write(frame)
+    assert caplog.text.count("sound is left out (its time stamps jump back)") == 1
+    assert len(list(frames_from(folder / "b.mp4"))) == 30
+    assert len(_loudness(folder / "b.mp4")[1]) / 10 == pytest.approx(seconds, abs=0.11)
+
+
 def test_faults_are_told(tmp_path, monkeypatch):
     frame = _frames(1, 32, 32)[0]
     (tmp_path / "file").touch()
@@ -184,8 +221,9 @@ def test_faults_are_told(tmp_path, monkeypatch):
         video.write(frame)
     with pytest.raises(UserError, match=r"\.mp4"):
         VideoWriter(tmp_path / "a.avi")
-    with pytest.raises(ValueError, match="must be positive"):
-        VideoWriter(tmp_path / "a.mp4", 0)
+    for rate in (0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="must be positive"):
+            VideoWriter(tmp_path / "a.mp4", rate)
     with pytest.raises(ValueError, match="uint8"), VideoWriter(tmp_path / "a.mp4") as video:
         video.write(frame / 255)
     monkeypatch.setattr(video_output, "_CODECS", ("none",))

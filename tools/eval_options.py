@@ -1,6 +1,7 @@
 """The command line of ``tools/eval.py``."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import configs
@@ -90,13 +91,16 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     return load_config(args, stage), args
 
 
-def load_config(args: argparse.Namespace, stage: str) -> Config:
-    """The config that the options ask for; ``stage`` is that of the weights if none is named."""
+def load_config(args: argparse.Namespace, stage: str, usual: Sequence[str] = ()) -> Config:
+    """The config that the options ask for; ``stage`` is that of the weights if none is named.
+
+    usual: overrides that the tool has by itself; those of the user win.
+    """
     if args.amp and args.dtype:
         raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
     given = {option: getattr(args, option, None) for option in OPTIONS}
     overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    return configs.load(args.model, args.stage or stage, overrides + args.overrides)
+    return configs.load(args.model, args.stage or stage, [*usual, *overrides, *args.overrides])
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

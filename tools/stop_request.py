@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from tools.cli import INTERRUPTED
@@ -15,12 +16,12 @@ class StopRequest:
     """Turns the first SIGINT or SIGTERM into a wish that the loop grants after its step.
 
     One that comes 3 s or more later raises KeyboardInterrupt. promise: what will be done, for the
-    message.
+    message. wake: called in the signal handler, to end a wait that may be long.
     """
 
-    def __init__(self, promise: str) -> None:
+    def __init__(self, promise: str, wake: Callable[[], None] = lambda: None) -> None:
         self.requested, self.status = False, INTERRUPTED
-        self._promise = promise
+        self._promise, self._wake = promise, wake
         self._wish = RepeatedWish()
         self._before: dict[int, Any] = {}
 
@@ -40,3 +41,4 @@ class StopRequest:
         if not self.requested and distributed.rank() == 0:
             log.warning("asked to stop: %s; ask again to leave at once", self._promise)
         self.requested, self.status = True, 128 + number
+        self._wake()

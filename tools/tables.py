@@ -22,9 +22,6 @@ except KeyboardInterrupt:  # while PyTorch was loading
     raise SystemExit(130) from None
 
 if __name__ == "__main__":
-    used = sys.modules["tools"].__path__[0]
-    if not __file__.startswith(used):
-        print(f"note: this runs the code that is installed, in {used}", file=sys.stderr)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # --list may be cut short by a pager
     run(main)

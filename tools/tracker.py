@@ -38,6 +38,8 @@ from utils.errors import UserError
 from utils.palette import IGNORE
 
 _IGNORED = -1  # a label that is no channel of a mask
+# the user's masks count: an object that enters in mid-video is held as one of the first frame is
+LATE_MASKS = "model.late_masks=reference"
 _SAID_OTHERWISE = ("eval.amp", "eval.dtype", "eval.device", "eval.threads")
 
 
@@ -114,8 +116,8 @@ class VideoTracker:
         device: cpu, mps, cuda or cuda:N, the fastest if None. amp: compute in half precision where
         the device has units for it, else in fp32, as PyTorch is set. overrides: config fields as
         "section.field=value", e.g. "model.test_memory_gap=20", "eval.max_resolution=480",
-        "eval.compile=True". Raises UserError for an unknown name, field or device, or a file that
-        does not fit.
+        "eval.compile=True"; "model.late_masks=store" is the rule of tools/eval.py. Raises
+        UserError for an unknown name, field or device, or a file that does not fit.
         """
         for override in overrides:
             if override.startswith(_SAID_OTHERWISE):
@@ -128,8 +130,8 @@ class VideoTracker:
             torch.cuda.set_device(picked)
         elif picked.type == "cpu":
             keep_freed_memory()
-        half = [f"eval.amp={amp and has_half_precision_units(picked)}"]
-        cfg = configs.load(model, "pre_ytb_dav", [*half, *overrides])
+        half = f"eval.amp={amp and has_half_precision_units(picked)}"
+        cfg = configs.load(model, "pre_ytb_dav", [half, LATE_MASKS, *overrides])
         return cls(*build(cfg, Path(checkpoint), picked), picked)
 
     @property

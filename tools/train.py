@@ -20,7 +20,4 @@ except KeyboardInterrupt:  # while PyTorch was loading
     raise SystemExit(130) from None
 
 if __name__ == "__main__":
-    used = sys.modules["tools"].__path__[0]
-    if not __file__.startswith(used):
-        print(f"note: this runs the code that is installed, in {used}", file=sys.stderr)
     run(main)

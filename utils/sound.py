@@ -79,10 +79,21 @@ class SoundTrack:
 
     def _cut(self) -> Iterator[tuple[Fraction, "Packet"]]:
         """Packets for the new file, with their times in it, from the start on."""
+        fault, last = None, None
+        rate = self._input.rate or _SAMPLE_RATE
         try:
-            yield from self._copied() if self._is_copied else self._encoded()
+            for time, packet in self._copied() if self._is_copied else self._encoded():
+                # an .mp4 counts in samples; joined files jump back
+                sample = round(packet.pts * packet.time_base * rate)
+                if last is not None and sample <= last:
+                    fault = "its time stamps jump back"
+                    break
+                last = sample
+                yield time, packet
         except self._errors as error:
-            log.warning("%s: the rest of its sound is left out (%s)", self._path, error.strerror)
+            fault = error.strerror
+        if fault is not None:
+            log.warning("%s: the rest of its sound is left out (%s)", self._path, fault)
 
     def _copied(self) -> Iterator[tuple[Fraction, "Packet"]]:
         shift = None

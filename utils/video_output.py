@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import threading
 from fractions import Fraction
@@ -40,7 +41,7 @@ class VideoWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         frames_per_second: float = 24.0,
         audio_from: Path | None = None,
         audio_start: float = 0.0,
@@ -48,9 +49,10 @@ class VideoWriter:
     ) -> None:
         """audio_from: a media file whose sound is taken along, if it has any, from the second
         ``audio_start`` of its picture on, for as long as there are frames."""
+        path = Path(path)
         if path.suffix.lower() != ".mp4":
             raise UserError(f"{path}: videos are written as .mp4; choose a name that ends so")
-        if not frames_per_second > 0:
+        if not 0 < frames_per_second < math.inf:
             raise ValueError(f"frames_per_second must be positive, got {frames_per_second}")
         self._av = _import_av()
         self._path = path
@@ -70,13 +72,15 @@ class VideoWriter:
         """Append a frame, (H, W, 3) uint8 RGB; an odd height or width grows by a pixel.
 
         missing: frames that should come before this one but do not; the last one is repeated in
-        their place. Raises ValueError for another type or size than the first, OutputError if the
-        file cannot be written.
+        their place. Raises ValueError for another type or size than the first, or if none is there
+        to be repeated; OutputError if the file cannot be written.
         """
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise ValueError(f"frames must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
         if self._written and frame.shape != self._shape:
             raise ValueError(f"frame {self._written} is {frame.shape}, the first {self._shape}")
+        if missing and not self._written:
+            raise ValueError(f"missing = {missing}, but no frame comes before that stands for them")
         if self._is_broken:
             raise OutputError(f"cannot write {self._path}: it broke off before")
         height, width = frame.shape[:2]

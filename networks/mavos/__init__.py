@@ -15,7 +15,7 @@ from networks.mavos.decoder import FPNDecoder
 from networks.mavos.elstt import ELSTT
 from networks.mavos.fusion import CrossAttention, FocalModulation, GlobalContext
 from networks.mavos.mca import EntryFusion, ModulatedAttention
-from networks.mavos.memory import build_policy
+from networks.mavos.memory import RENEWALS, build_policy
 from networks.mavos.model import MAVOS, IDBank
 
 MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -54,6 +54,8 @@ def assemble(
     encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
     *skip_channels, deepest = encoder.channels
     stride, align_corners = encoder.strides[-1], encoder.align_corners
+    policy = build_policy(cfg.memory, cfg.memory_frames)
+    renewal = RENEWALS.get(cfg.memory, policy) if cfg.late_masks == "reference" else policy
     model = MAVOS(
         encoder=encoder,
         projector=nn.Conv2d(deepest, cfg.dim, kernel_size=1),
@@ -63,7 +65,8 @@ def assemble(
             decoder_dim, cfg.dim, tuple(skip_channels), cfg.max_objects + 1, align_corners
         ),
         max_objects=cfg.max_objects,
-        policy=build_policy(cfg.memory, cfg.memory_frames),
+        policy=policy,
+        reference_policy=renewal,
         train_memory_gap=cfg.train_memory_gap,
         test_memory_gap=cfg.test_memory_gap,
         short_term_skip=cfg.short_term_skip,

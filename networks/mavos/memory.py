@@ -98,6 +98,20 @@ def fuse_dynamic(old: Entry, new: Entry, fuse: Fuse | None) -> Entry:
     return join(fuse(new, old.tokens(0, length)), old.tokens(length, None))
 
 
+def renew_reference(old: Entry, new: Entry, fuse: Fuse | None) -> Entry:
+    """A frame annotated in mid-video becomes the reference, and the former one the dynamic frame.
+
+    Fused like any other, an object that is new there is soon lost: MCA has only learned to fuse
+    objects that both frames show. Not the release's rule.
+    """
+    return join(old.tokens(-new.key.shape[1], None), new)
+
+
+def keep_newest_reference(old: Entry, new: Entry, fuse: Fuse | None) -> Entry:
+    """Only the last annotated frame."""
+    return new
+
+
 POLICIES: dict[str, Policy] = {
     "reference": keep_reference,
     "previous": keep_previous,
@@ -105,6 +119,15 @@ POLICIES: dict[str, Policy] = {
     "all": keep_all,
     "last": keep_last,
     "mca": fuse_dynamic,
+}
+
+
+# what a frame annotated in mid-video does, if it is to be the new reference; the policies that are
+# not here store it anyway
+RENEWALS: dict[str, Policy] = {
+    "reference": keep_newest_reference,
+    "reference_previous": renew_reference,
+    "mca": renew_reference,
 }
 
 

@@ -63,17 +63,20 @@ class MAVOS(nn.Module):
         *,
         max_objects: int,
         policy: Policy,
+        reference_policy: Policy,
         train_memory_gap: int,
         test_memory_gap: int,
         short_term_skip: int,
         memory_dtype: torch.dtype | None = None,
     ):
-        """memory_dtype: what memory is kept in when not training; None: what is computed in."""
+        """reference_policy: what takes in frames annotated in mid-video. memory_dtype: what memory
+        is kept in when not training; None: what is computed in."""
         super().__init__()
         self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
         self.elstt, self.decoder = elstt, decoder
         self.max_objects, self.align_corners = max_objects, encoder.align_corners
-        self.policy, self.short_term_skip = policy, short_term_skip
+        self.policy, self.reference_policy = policy, reference_policy
+        self.short_term_skip = short_term_skip
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
         self.memory_dtype = memory_dtype
         self.run: Run = call
@@ -227,7 +230,7 @@ class MAVOS(nn.Module):
         return remember(
             memory,
             entries,
-            policy=self.policy,
+            policy=self.reference_policy if is_reference else self.policy,
             fuse=tuple(fuse and partial(fuse_kept, fuse) for fuse in fusions),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,

@@ -31,15 +31,22 @@ def main(argv: list[str]) -> int:
     setup_logging()
     records = Records(plan.output / "benchmark.json", _measured_on(plan))
     command = shlex.join(["python", "tools/benchmark.py", *argv])
-    runs = [*plan.length, *plan.objects]
+    runs, failed = [*plan.length, *plan.objects], []
     for number, run in enumerate(runs, start=1):
         found = records.find(run)
         known = found is not None and found["ended"] is None and not plan.overwrite
         log.info("%d of %d: %s%s", number, len(runs), run, ", measured before" if known else "")
         if not known:
-            records.add(run, in_own_process(run))
+            figures = in_own_process(run)
+            if figures["rows"]:
+                records.add(run, figures)
+            else:
+                failed.append(f"{run}: {figures['ended']}")
+                log.warning(failed[-1])
         records.write(command, plan.length, plan.objects)
     _report(plan, records)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(runs)} not measured: {'; '.join(failed)}")
     return 0
 
 
@@ -47,12 +54,15 @@ def in_own_process(run: Run) -> dict:
     """Measure a run in a process that ends with it: its size and ``rows``, and why it ``ended``
     too early, or None.
 
-    Raises UserError if there is nothing to show for it.
+    Without memory for it there may be no rows. Raises UserError if it fails otherwise.
     """
     command = [sys.executable, measure.__file__, json.dumps(asdict(run))]
     path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     env = os.environ | {"PYTHONPATH": path}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+    with (
+        cli.sigterm_as_ctrl_c(),
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process,
+    ):
         try:
             figures = collect(map(json.loads, process.stdout))
             status = process.wait()
@@ -62,9 +72,10 @@ def in_own_process(run: Run) -> dict:
         raise KeyboardInterrupt
     if status == cli.USER_ERROR:
         raise ToldElsewhere(f"{run}: could not be measured")
-    if status < 0 and figures["rows"]:  # as Linux does when memory runs out
-        frame, name = figures["rows"][-1]["frame"], signal.Signals(-status).name
-        figures["ended"] = f"ended by {name} after frame {frame}; no memory left?"
+    if status < 0:  # as Linux does when memory runs out
+        rows, name = figures["rows"], signal.Signals(-status).name
+        when = f"after frame {rows[-1]['frame']}" if rows else "before its first figures"
+        figures["ended"] = f"ended by {name} {when}; no memory left?"
     elif status:
         raise UserError(f"{run}: measuring it ended with status {status}; finished ones are kept")
     return figures

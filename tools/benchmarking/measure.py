@@ -7,13 +7,14 @@ measured, a row of figures at each mark and, if need be, why the run ended too e
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from dataloaders.types import Frame
 from networks.tracking import segment_video
 from tools import cli
 from tools.benchmarking.frames import frames_of
@@ -27,8 +28,33 @@ WARM_UP_FRAMES = 3  # before the clock starts: kernels are chosen, graphs are re
 
 def measure(run: Run, tell: Callable[[dict], None]) -> None:
     """Tell the precision, the memory held before the video, the size of the frames, then a row of
-    figures at each mark.
+    figures at each mark; where the GPU has no memory left, that.
     """
+    try:
+        recorder, frames, device = _ready(run, tell)
+    except torch.OutOfMemoryError:
+        tell({"ended": "out of GPU memory before the first frame"})
+        return
+    bar = tqdm(
+        total=run.frames,
+        desc=run.label,
+        unit="frame",
+        file=sys.stderr,
+        dynamic_ncols=True,
+        mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
+    )
+    with bar:
+        try:
+            for _ in segment_video(recorder.model, frames, device, recorder.stopwatch):
+                bar.update()
+        except torch.OutOfMemoryError:
+            tell({"ended": f"out of GPU memory at frame {bar.n + 1}"})
+
+
+def _ready(
+    run: Run, tell: Callable[[dict], None]
+) -> tuple[Recorder, Iterator[Frame], torch.device]:
+    """The model, loaded and warmed up, in its recorder; the frames; where they are segmented."""
     cfg = run.config()
     device = prepare(cfg.eval)
     torch.manual_seed(0)
@@ -43,21 +69,7 @@ def measure(run: Run, tell: Callable[[dict], None]) -> None:
     model.memory = None
     reset_peak_memory(device)
     recorder = Recorder(model, device, run.marks, tell)
-    frames = recorder.watch(frames_of(run, input_size, device, cfg.data))
-    bar = tqdm(
-        total=run.frames,
-        desc=run.label,
-        unit="frame",
-        file=sys.stderr,
-        dynamic_ncols=True,
-        mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
-    )
-    with bar:
-        try:
-            for _ in segment_video(model, frames, device, recorder.stopwatch):
-                bar.update()
-        except torch.OutOfMemoryError:
-            tell({"ended": f"out of GPU memory at frame {bar.n + 1}"})
+    return recorder, recorder.watch(frames_of(run, input_size, device, cfg.data)), device
 
 
 def main(argv: list[str]) -> int:

@@ -11,7 +11,7 @@ from configs.schema import ModelConfig
 from dataloaders.eval_videos import single_video
 from tools.benchmarking.frames import discs
 from tools.benchmarking.pictures import CLOCKS
-from tools.benchmarking.runs import Run, choose_models, curve_marks, update_marks
+from tools.benchmarking.runs import Run, as_it_is, choose_models, curve_marks, update_marks
 from utils.device import pick_device
 from utils.errors import UserError
 from utils.paths import RESULTS
@@ -62,7 +62,18 @@ def parse(argv: list[str]) -> Plan:
         raise UserError("--clock cpu says nothing of a GPU; leave it out or add --device cpu")
     real = args.input is not None or args.mask is not None
     length, objects = (_real(models, args), []) if real else _made_up(models, args)
+    length, objects = map(_with_files, (length, objects))
     return Plan(length, objects, args.output, args.overwrite, args.clock)
+
+
+def _with_files(runs: list[Run]) -> list[Run]:
+    """The runs, each with its files as they are now; those that are not there are told later."""
+    found = []
+    for run in runs:
+        paths = map(Path, filter(None, (run.config().eval.checkpoint, run.input, run.mask)))
+        files = tuple(as_it_is(path) for path in paths if path.exists())
+        found.append(replace(run, files=files))
+    return found
 
 
 def _made_up(models: list[Run], args: argparse.Namespace) -> tuple[list[Run], list[Run]]:
@@ -97,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="benchmark.py",
         description="Speed and peak memory of models against the length of the video, and against "
         "the number of objects, as numbers and as pictures. Each curve is measured in a process "
-        "of its own; those that --output has already are not measured again.",
+        "of its own; those that --output has already, of this very code and these files, are not "
+        "measured again.",
         epilog="Any config field can be set too: section.field=value, e.g. model.memory_frames=3 "
         "for the policy last. Fields: configs/schema.py.",
     )

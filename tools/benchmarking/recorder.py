@@ -48,7 +48,7 @@ class Recorder:
         tell: Callable[[dict], None],
     ):
         self.stopwatch = Stopwatch(device)
-        self._model, self._device, self._tell = model, device, tell
+        self.model, self._device, self._tell = model, device, tell
         self._marks = frozenset(marks)
 
     def watch(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -75,7 +75,7 @@ class Recorder:
             "fps": predicted / seconds if seconds > 0 else None,
             "ms_per_frame": _per_frame(before, row, "predicted", "seconds"),
             "cpu_ms_per_frame": _per_frame(before, row, "frame", "cpu_seconds"),
-            "state_bytes": state_bytes(self._model.memory),
+            "state_bytes": state_bytes(self.model.memory),
             "held_bytes": held_bytes(self._device),
             "peak_bytes": peak_memory_bytes(self._device),
             "resident_bytes": resident_memory_bytes(),

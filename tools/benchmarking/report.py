@@ -5,6 +5,8 @@ from collections.abc import Sequence
 MB = 2**20
 SETTLED = 200  # frames; what a process holds should not change from there on
 
+_GROWTH = {True: "growing", False: "constant", None: "too short to tell"}
+
 LENGTH_HEADER = (
     "length of the video",
     "frames",
@@ -69,9 +71,19 @@ def held_range(rows: Sequence[dict]) -> tuple[float, float]:
     return middle, max(settled) / middle - 1
 
 
-def grows(rows: Sequence[dict]) -> bool:
-    """Whether the memory of the video still grew in the second half of it."""
-    half = next(row for row in rows if row["frame"] >= rows[-1]["frame"] / 2)
+def grows(record: dict) -> bool | None:
+    """Whether the memory of the video still grew in the second half of it.
+
+    None if the video is too short to tell: a memory that stays the same fills first, and one that
+    grows does so once in a gap.
+    """
+    rows, model = record["rows"], record["config"]["model"]
+    gap = model["test_memory_gap"]
+    updates = model["memory_frames"] if model["memory"] == "last" else 2  # until it is full
+    end = rows[-1]["frame"]
+    half = next(row for row in rows if row["frame"] >= end / 2)
+    if half["frame"] <= updates * gap or end - half["frame"] < gap:
+        return None
     return rows[-1]["state_bytes"] > half["state_bytes"]
 
 
@@ -79,7 +91,7 @@ def _length_line(record: dict) -> tuple[str, ...]:
     rows = record["rows"]
     (first_fps, first_ms), (last_fps, last_ms) = first_and_last_tenth(rows)
     middle, spread = held_range(rows)
-    state = f"{rows[-1]['state_bytes'] / MB:.3g}, {'growing' if grows(rows) else 'constant'}"
+    state = f"{rows[-1]['state_bytes'] / MB:.3g}, {_GROWTH[grows(record)]}"
     return (
         label(record),
         str(rows[-1]["frame"]),

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import configs
 from configs.schema import Config
@@ -27,6 +28,7 @@ class Run:
     objects: int | None = None  # in made-up frames
     input: str = ""  # a real video instead
     mask: str = ""  # its mask
+    files: tuple[str, ...] = ()  # the checkpoint, the video and its mask as they are: ``as_it_is``
 
     @staticmethod
     def from_json(text: str) -> "Run":
@@ -65,6 +67,14 @@ def choose_models(
         resolved = (*overrides, f"model.memory={memory}")
         chosen[model, memory] = Run(model=model, policy=memory, overrides=resolved)
     return list(chosen.values())
+
+
+def as_it_is(path: Path) -> str:
+    """A file, or the files of a folder, with size and time: another text once it is replaced."""
+    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+    stats = [file.stat() for file in files]
+    size, newest = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
+    return f"{path}: {len(files)} of {size} bytes, {newest}"
 
 
 def curve_marks(frames: int) -> tuple[int, ...]:

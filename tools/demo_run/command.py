@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from glob import has_magic
 from itertools import chain
 from pathlib import Path
 
@@ -59,11 +60,11 @@ def main(argv: list[str]) -> int:
         tracker = VideoTracker(*build(cfg, checkpoint, device), device)
         folder = DemoFolder(Path(args.output or RESULTS / f"demo_{frames.name}"), frames.name)
         settings = _settings(cfg, args, checkpoint, device)
-        folder.claim(settings)
+        folder.claim(settings, masks.values())
         log.info("%s with %s on %s", cfg.model.title, checkpoint, shown(args.input))
         tracked = track(tracker, chain(seen, named), masks, first_image)
         run = _Run(frames, folder, settings)
-        with StopRequest("finishing what is begun") as stop:
+        with StopRequest("finishing what is begun", frames.stop) as stop:
             return run.through(tracked, _video_writer(args, frames, folder), stop, preview)
 
 
@@ -85,24 +86,10 @@ class _Run:
         """Returns the exit status. Whatever ends the loop, what is done is kept and packed."""
         goes_on = True
         try:
-            with (
-                MaskWriter() as masks,
-                video,
-                OverlayWriter(video, self._thumbnails) as drawn,
-                self._progress() as progress,
-            ):
-                for item in tracked:
-                    masks.write(self._folder.mask_path(item.frame.name), item.labels)
-                    drawn.write(
-                        item.image, item.labels, item.frame.name, self._missing_before(item)
-                    )
-                    self._summary.add(item)
-                    progress.set_postfix_str(f"objects: {self._summary.objects}", refresh=False)
-                    progress.update()
-                    if preview is not None:
-                        goes_on = preview.show(overlay(item.image, item.labels, show_ids=True))
-                    if stop.requested or not goes_on:
-                        break
+            goes_on = self._write_all(tracked, video, stop, preview)
+        except KeyboardInterrupt:  # asked to stop once more
+            if not self._summary.frames:
+                raise
         except (UserError, torch.OutOfMemoryError) as error:
             if self._summary.frames:
                 self._finish(stopped=True)
@@ -112,6 +99,34 @@ class _Run:
         self._finish(stopped=stop.requested or not goes_on)
         print(self._folder.archive)
         return stop.status if stop.requested else 0
+
+    def _write_all(
+        self,
+        tracked: Iterator[Tracked],
+        video: VideoWriter,
+        stop: StopRequest,
+        preview: Preview | None,
+    ) -> bool:
+        """Returns whether the frames ended by themselves or by ``stop``, not in the preview."""
+        with (
+            MaskWriter() as masks,
+            video,
+            OverlayWriter(video, self._thumbnails) as drawn,
+            self._progress() as progress,
+        ):
+            for item in tracked:
+                masks.write(self._folder.mask_path(item.frame.name), item.labels)
+                drawn.write(item.image, item.labels, item.frame.name, self._missing_before(item))
+                self._summary.add(item)
+                progress.set_postfix_str(f"objects: {self._summary.objects}", refresh=False)
+                progress.update()
+                if preview is not None:
+                    picture = overlay(item.image, item.labels, show_ids=True)
+                    if not preview.show(picture):
+                        return False
+                if stop.requested:
+                    return True
+        return True
 
     def _missing_before(self, item: Tracked) -> int:
         """Frames between this one and the last that a camera dropped."""
@@ -167,8 +182,9 @@ def _settings(
 ) -> dict:
     """What the masks were made from, for the summary."""
     path = Path(args.input)
+    is_local = "://" not in args.input and (path.exists() or has_magic(args.input))
     return {
-        "input": str(path.resolve()) if path.exists() else shown(args.input),
+        "input": str(path.resolve()) if is_local else shown(args.input),
         "masks": args.mask,
         "start": args.start,
         "end": args.end,

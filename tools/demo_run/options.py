@@ -9,6 +9,7 @@ from tools.eval_options import (
     add_model_options,
     load_config,
 )
+from tools.tracker import LATE_MASKS
 from utils.errors import UserError
 
 _EPILOG = """
@@ -19,7 +20,8 @@ folder gives every mask in it to the frame of its name. Repeat --mask as often a
 mask adds objects, or corrects those it holds.
 
 output: Annotations/<video>/<frame>.png, <video>.zip, overlay.mp4, contact_sheet.png, summary.json.
-A run replaces what an earlier run on the same input left in the folder, and nothing else.
+A run replaces what an earlier run on the same input left in the folder, and nothing else; a mask
+that you mended there must be moved out first.
 
 A damaged frame is warned about and gets the mask of the frame before. Ctrl-C ends the run early:
 what is done is kept, packed and playable.
@@ -67,13 +69,15 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     )
     parser.add_argument("overrides", nargs="*", metavar="section.field=value")
     args = parser.parse_intermixed_args(argv)
-    for option in ("start", "end", "every", "fps"):
-        value, least = getattr(args, option), {"start": 0, "end": 1, "every": 1}.get(option, 0.01)
+    for option, least in {"start": 0, "end": 1, "every": 1}.items():
+        value = getattr(args, option)
         if value is not None and value < least:
             raise UserError(f"--{option} must be {least} or more, got {value}")
+    if args.fps is not None and not 0.01 <= args.fps <= 1000:
+        raise UserError(f"--fps must be 0.01 to 1000, got {args.fps}")
     if args.end is not None and args.end <= args.start:
         raise UserError(f"--end ({args.end}) must be above --start ({args.start})")
-    cfg = load_config(args, OWN_VIDEO_STAGE)
+    cfg = load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS])
     if cfg.eval.flip or cfg.eval.multiscale:
         raise UserError("eval.flip and eval.multiscale are for tools/eval.py; leave them out")
     return cfg, args

@@ -1,5 +1,6 @@
 """A window that shows the frames while they are segmented."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -35,4 +36,5 @@ class Preview:
         return cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
 
     def close(self) -> None:
-        cv2.destroyWindow(_TITLE)
+        with contextlib.suppress(cv2.error):  # the user may have closed it
+            cv2.destroyWindow(_TITLE)

@@ -27,7 +27,7 @@ class Summary:
         self.frames += 1
         if tracked.fault is not None:
             self.faults[name] = tracked.fault
-        else:
+        elif tracked.presence:  # before the first mask there is nothing to track
             self._tracked += 1
             self._network_seconds += tracked.seconds
         for object_id in tracked.given:

@@ -73,7 +73,9 @@ def track(
                 log.warning("%s: used at frame %d", waiting[index], frame.index)
             del waiting[index]
         image, started = frame.image, time.perf_counter()
-        result = tracker.step(image) if given is None else tracker.add(image, given)
+        result = tracker.step(image)  # first, or a picture like the last would be no new frame
+        if given is not None:
+            result = tracker.add(image, given)
         labels = result.labels
         seconds = time.perf_counter() - started
         yield Tracked(frame, image, labels, result.presence, ids, None, seconds)

@@ -11,17 +11,21 @@ FRAMES = 2000
 
 
 def make_job(table: Table, row: Row, setup: Setup, data: Data) -> Job:
-    """A benchmark needs neither data nor weights, so nothing is ever missing."""
+    """A benchmark needs neither data nor weights, so nothing is ever missing.
+
+    The device decides its figures, so it is no matter of the machine as with an evaluation.
+    """
     policy = configs.load(row.model, overrides=row.overrides).model.memory
     folder = setup.run_folder(table.name, [row.model, *row.overrides])
     arguments = ["--model", row.model, "--policy", policy, "--frames", str(FRAMES)]
+    arguments += ["--device", setup.device] if setup.device else []
     return Job(
         row,
         policy=policy,
         tool="benchmark",
         results=("benchmark.json",),
         arguments=(*arguments, "--output", str(folder), *row.overrides, *setup.options),
-        machine=("--device", setup.device) if setup.device else (),
+        machine=(),
         folder=folder,
     )
 

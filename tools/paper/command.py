@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from tools.cli import USER_ERROR
+from tools.cli import USER_ERROR, sigterm_as_ctrl_c
 from tools.paper.evaluation import Data
 from tools.paper.jobs import Setup
 from tools.paper.kinds import make_jobs
@@ -31,11 +31,12 @@ def main(argv: list[str]) -> int:
         return 0
     setup_logging()
     data, failed = Data(setup.data_root), 0
-    for table in choose(args.run):
-        ran = run_table(table, setup, data)
-        failed += len(ran.failures)
-        for path in ran.files:
-            print(path)
+    with sigterm_as_ctrl_c():
+        for table in choose(args.run):
+            ran = run_table(table, setup, data)
+            failed += len(ran.failures)
+            for path in ran.files:
+                print(path)
     if failed:
         log.error("%d rows failed; what was measured is kept, the same command goes on", failed)
     return USER_ERROR if failed else 0
@@ -77,7 +78,11 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
     add("--gpu_num", type=int, default=1, help="processes of an evaluation (default: 1)")
     add("--device", default="", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
     add("--amp", action="store_true", help="the half precision that suits the device")
-    add("--overwrite", action="store_true", help="replace results made with other settings")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace results made with other settings; measure the rows of fig1 again",
+    )
     args = parser.parse_args(own)
     if args.json and args.run is not None:
         raise UserError("--json goes with --list; --run writes CSV")

@@ -61,10 +61,12 @@ def _bars(axes, table: Table, lines: Sequence[Line]) -> None:
 def _speed_and_memory(axes, table: Table, lines: Sequence[Line]) -> None:
     """A point for each row that was measured; the others are named below."""
     measured = [line for line in lines if line.measured is not None]
+    several = len({line.measured.device for line in measured}) > 1
     for line in measured:
         point = line.measured.values["memory"], line.measured.values["FPS"]
         axes.scatter(*point, s=50, color=_OURS)
-        axes.annotate(line.row.label, point, xytext=(6, 4), textcoords="offset points", fontsize=8)
+        told = line.row.label + (f"\n{line.measured.device}" if several else "")
+        axes.annotate(told, point, xytext=(6, 4), textcoords="offset points", fontsize=8)
     absent = [line.row.label for line in lines if line.measured is None]
     label = METRICS["memory"].title + (f"\nnot run: {', '.join(absent)}" if absent else "")
     axes.set(xlabel=label, ylabel=METRICS["FPS"].title)

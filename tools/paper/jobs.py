@@ -78,6 +78,11 @@ class Job:
     missing: tuple[Missing, ...] = ()
 
     @property
+    def is_timing(self) -> bool:
+        """Whether its figures may be others the next time: those of an evaluation are not."""
+        return self.tool == "benchmark"
+
+    @property
     def command(self) -> str:
         """For a shell in the project's folder."""
         words = map(shown, self.arguments + self.machine)

@@ -44,7 +44,10 @@ def make_lines(
 
 
 def warnings(table: Table, lines: Sequence[Line], options: Sequence[str]) -> Iterator[str]:
-    """Why ours are no results of the benchmark, if they are not; options: of every row."""
+    """What keeps ours from being compared, with the paper's or one row with another.
+
+    options: of every row.
+    """
     measured = [line.measured for line in lines if line.measured is not None]
     numbers = {one.videos for one in measured}
     if table.videos and numbers - {table.videos}:
@@ -53,20 +56,30 @@ def warnings(table: Table, lines: Sequence[Line], options: Sequence[str]) -> Ite
             f"Not the benchmark: {found} of its {table.videos} videos were evaluated, so the "
             "differences say nothing."
         )
+    devices = sorted({one.device for one in measured})
+    if len(devices) > 1:
+        yield (
+            f"Measured on {len(devices)} machines, {', '.join(devices)}: speed and memory compare "
+            "between rows of the same one only."
+        )
     if options and measured:
         yield f"Measured with options of our own: {' '.join(options)}"
     yield from dict.fromkeys(one.caveat for one in measured if one.caveat)
 
 
-def met_claims(table: Table, lines: Sequence[Line]) -> Iterator[tuple[Claim, float | None]]:
-    """The claims of a table with our value; None where a row of it is not measured."""
-    by_label = {line.row.label: line for line in lines}
+def met_claims(table: Table, lines: Sequence[Line]) -> Iterator[tuple[Claim, float | None, str]]:
+    """The claims of a table with our value, or None and why there is none."""
+    by_label = {line.row.label: line.measured for line in lines}
     for claim in table.claims:
-        pair = (by_label[claim.row].measured, by_label[claim.against].measured)
-        value = other = None
-        if None not in pair:
-            value, other = (measured.values[claim.metric] for measured in pair)
-        yield claim, None if not other else claim.of(value, other)
+        one, other = by_label[claim.row], by_label[claim.against]
+        if one is None or other is None:
+            yield claim, None, "not measured"
+        elif one.device != other.device:
+            yield claim, None, f"no ratio of two machines, {one.device} and {other.device}"
+        elif not other.values[claim.metric]:
+            yield claim, None, f"{claim.against} has 0"
+        else:
+            yield claim, claim.of(one.values[claim.metric], other.values[claim.metric]), ""
 
 
 def _line(table: Table, row: Row, job: Job | None, failure: str | None) -> Line:

@@ -77,7 +77,7 @@ def markdown(table: Table, lines: Sequence[Line], options: Sequence[str] = ()) -
     notes: list[str] = []
     text += [_table_row(_cells(table, line, notes)) for line in lines]
     text += ["", *(f"[{number}] {note}\n" for number, note in enumerate(notes, start=1))]
-    text += [_claim(*pair) for pair in met_claims(table, lines)]
+    text += [_claim(*met) for met in met_claims(table, lines)]
     return "\n".join(text).rstrip() + "\n"
 
 
@@ -135,9 +135,9 @@ def _cells(table: Table, line: Line, notes: list[str]) -> list[str]:
     return [label, policy, *(cell(line, metric) for metric in table.metrics), weights, run]
 
 
-def _claim(claim: Claim, ours: float | None) -> str:
+def _claim(claim: Claim, ours: float | None, lacks: str) -> str:
     unit = "times" if claim.kind == "times" else "% less"
-    told = ABSENT if ours is None else f"{ours:.1f}"
+    told = f"{ABSENT} ({lacks})" if ours is None else f"{ours:.1f}"
     what = METRICS[claim.metric].title
     return (
         f"{what} of {claim.row} against {claim.against}: {told} / {claim.paper:g} {unit} "

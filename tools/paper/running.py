@@ -4,12 +4,14 @@ import datetime
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.cli import INTERRUPTED, TERMINATED, Terminated
 from tools.paper import report
 from tools.paper.evaluation import Data
 from tools.paper.jobs import Job, Setup
@@ -45,7 +47,7 @@ def run_table(table: Table, setup: Setup, data: Data | None = None) -> Ran:
     ran = Ran()
     for number, (label, job) in enumerate(jobs.items(), start=1):
         what = f"{table.name}, row {number} of {len(jobs)}: {label}"
-        if find_measured(table, job) is not None:
+        if find_measured(table, job) is not None and not (setup.overwrite and job.is_timing):
             log.info("%s is finished, in %s", what, job.folder)
         elif job.missing:
             log.info("%s cannot run: %s", what, "; ".join(map(str, job.missing)))
@@ -71,7 +73,7 @@ def run_job(job: Job, overwrite: bool = False) -> None:
     if replaces or not job.conflicts():
         job.note()
     before = _stamps(job)
-    more = ["--overwrite"] if replaces and job.tool == "eval" else []
+    more = ["--overwrite"] if replaces or (overwrite and job.is_timing) else []
     messages = run_tool(job.tool, [*job.arguments, *job.machine, *more])
     after = _stamps(job)
     if any(after[name] in (None, before[name]) for name in job.results):
@@ -83,7 +85,7 @@ def run_job(job: Job, overwrite: bool = False) -> None:
 def run_tool(tool: str, arguments: Sequence[str]) -> str:
     """Run ``tools/<tool>.py``; its messages are passed on, and the last of them returned.
 
-    Raises RowFailed with its error. Ctrl-C ends it too.
+    Raises RowFailed with its error. Ctrl-C ends it too, and Terminated.
     """
     command = [sys.executable, str(PROJECT / "tools" / f"{tool}.py"), *arguments]
     env = {"OMP_WAIT_POLICY": "passive"} | os.environ  # idle threads must not spin
@@ -96,12 +98,15 @@ def run_tool(tool: str, arguments: Sequence[str]) -> str:
             sys.stderr.flush()
             messages = (messages + text)[-_TAIL:]
         status = process.wait()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as wish:
+        if isinstance(wish, Terminated):  # which it has not heard; Ctrl-C in a terminal it has
+            process.send_signal(signal.SIGINT)
         _leave(process)
         raise
     finally:
+        process.kill()  # if somebody insists; nothing to one that has ended
         process.stderr.close()
-    if status in (130, 143):
+    if status in (INTERRUPTED, TERMINATED):
         raise KeyboardInterrupt
     if status < 0:
         raise RowFailed(f"tools/{tool}.py was ended by signal {-status}; 9 is often lack of memory")

@@ -2,13 +2,14 @@
 
 import inspect
 import os
+import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
@@ -71,7 +72,7 @@ def fetch_url(url: str, target: Path, tick: Tick) -> None:
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         with open(part, "ab" if goes_on else "wb") as file:
-            while chunk := response.read(CHUNK):
+            while chunk := response.read1(CHUNK):  # so that what came before a fault is kept
                 file.write(chunk)
                 done += len(chunk)
                 tick(done, total)
@@ -137,17 +138,33 @@ def _told(host: str, target: Path) -> Iterator[None]:
         status = getattr(error, "code", getattr(answer, "status_code", None))
         if status is not None:
             raise NotFetched(f"{host} answers with status {status}", "try again later") from error
+        *_, first = causes = list(_causes(error))
+        if not any(map(_is_of_opening, causes)):
+            raise NotFetched(
+                f"the connection to {host} broke off ({first})",
+                "give the same command again: it goes on from there",
+            ) from error
         raise NotFetched(
-            f"no connection to {host} ({_first_cause(error)})",
+            f"no connection to {host} ({first})",
             "give the same command again when you are connected",
             is_host=True,
         ) from error
 
 
-def _first_cause(error: BaseException) -> BaseException:
-    while error.__cause__ or error.__context__:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what it came from, and so on to the first cause."""
+    while error is not None:
+        yield error
         error = error.__cause__ or error.__context__
-    return error
+
+
+def _is_of_opening(error: BaseException) -> bool:
+    """Whether a connection was not even opened: no such name, refused, no way or no answer.
+
+    urllib says so by its URLError; urllib3, which comes with gdown alone, is known by names.
+    """
+    names = {"NameResolutionError", "NewConnectionError", "ConnectTimeoutError"}
+    return isinstance(error, socket.gaierror | URLError) or type(error).__name__ in names
 
 
 def _refused(message: str) -> NotFetched:
