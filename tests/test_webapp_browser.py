@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -292,13 +293,19 @@ def test_strokes_and_undo_keep_to_their_frame(open_tab, server, video):
     annotations = list(server[1]._sessions.values())[-1].annotations
 
     def shown(frame: int) -> np.ndarray:
-        page.wait_for_timeout(150)  # what is drawn is saved
         labels = annotations.shown(frame)
         return np.zeros(SIZE, np.uint8) if labels is None else labels
 
+    def saved(holds: Callable[[np.ndarray], bool]) -> np.ndarray:
+        """Frame 0 when what was drawn has arrived in the server."""
+        deadline = time.monotonic() + 10
+        while not holds(shown(0)) and time.monotonic() < deadline:
+            page.wait_for_timeout(30)
+        assert holds(shown(0))
+        return shown(0)
+
     tab.drag((20, 20), (60, 20))
-    first = shown(0)
-    assert first[20, 40] == 1
+    first = saved(lambda labels: labels[20, 40] == 1)
 
     # a stroke that is given up leaves nothing
     page.mouse.move(*tab.at(20, 60))
@@ -307,8 +314,8 @@ def test_strokes_and_undo_keep_to_their_frame(open_tab, server, video):
     page.keyboard.press("Escape")
     page.mouse.up()
     tab.drag((20, 80), (60, 80))
-    second = shown(0)
-    assert second[80, 40] == 1 and not second[60, 40]
+    second = saved(lambda labels: labels[80, 40] == 1)
+    assert not second[60, 40]
 
     # a stroke that another frame interrupts belongs to the one it was begun in
     page.mouse.move(*tab.at(90, 20))
@@ -317,7 +324,7 @@ def test_strokes_and_undo_keep_to_their_frame(open_tab, server, video):
     page.keyboard.press("ArrowRight")
     page.mouse.move(*tab.at(110, 60), steps=3)
     page.mouse.up()
-    assert shown(0)[20, 100] == 1 and not annotations.shown(0)[50, 110]
+    assert not saved(lambda labels: labels[20, 100] == 1)[50, 110]
     assert not shown(1).any()
 
     # undo from elsewhere, twice, while the labels come slowly and the user goes on
@@ -326,12 +333,10 @@ def test_strokes_and_undo_keep_to_their_frame(open_tab, server, video):
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(500)
-    np.testing.assert_array_equal(shown(0), first)
+    saved(lambda labels: np.array_equal(labels, first))
     assert sorted(annotations.given) == [0]
     page.keyboard.press("Control+Shift+z")
-    page.wait_for_timeout(300)
-    np.testing.assert_array_equal(shown(0), second)
+    saved(lambda labels: np.array_equal(labels, second))
 
 
 def test_mistakes_are_told_and_objects_removed(open_tab, tmp_path, video):
