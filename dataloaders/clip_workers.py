@@ -56,7 +56,7 @@ def deliver(
                     batch = [_raised(next(batches)) for _ in shares]
                     yield batch
                     steps, deaths = steps[1:], 0
-            except RuntimeError as error:
+            except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
                 if not _is_death(error):
                     raise
                 deaths += 1
@@ -182,12 +182,14 @@ def _raised(batch: Clips | UserError) -> Clips:
     return batch
 
 
-def _is_death(error: RuntimeError) -> bool:
+def _is_death(error: Exception) -> bool:
     """Whether PyTorch means by it that a process has gone, not that its work failed."""
+    if not isinstance(error, RuntimeError):  # gone while its batch was being fetched from it
+        return not str(error).startswith("Caught ")
     return str(error).startswith(("DataLoader worker (pid", "Pin memory thread exited"))
 
 
-def _tell_death(error: RuntimeError, step: int, deaths: int) -> None:
+def _tell_death(error: Exception, step: int, deaths: int) -> None:
     """Log that a worker died; UserError once it is too many."""
     told = str(error).splitlines()[0]
     if deaths == _DEATHS:

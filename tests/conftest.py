@@ -1,5 +1,7 @@
 """Fixtures that several test files share."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,20 @@ import torch
 import configs
 from networks import build_model
 from utils.checkpoint import official_state_dict
+
+
+@pytest.fixture(autouse=True)
+def what_tools_set_for_their_process_goes() -> Iterator[None]:
+    """Log handlers, log level and where products go, as they were: tests run in any order."""
+    root, matmul = logging.getLogger(), getattr(torch.backends.mkldnn, "matmul", None)
+    before, level, precision = root.handlers[:], root.level, matmul and matmul.fp32_precision
+    yield
+    for handler in root.handlers[:]:
+        if type(handler).__module__ == "utils.logging" and handler not in before:
+            root.removeHandler(handler)
+    root.setLevel(level)
+    if matmul is not None:
+        matmul.fp32_precision = precision
 
 
 @pytest.fixture(scope="session")

@@ -200,6 +200,12 @@ def test_a_dead_worker_is_replaced(sources, caplog, soon_noticed):
     assert not multiprocessing.active_children()
 
 
+def test_a_worker_that_dies_while_its_batch_is_fetched_is_a_death():
+    assert clip_workers._is_death(ConnectionResetError(104, "Connection reset by peer"))
+    assert clip_workers._is_death(FileNotFoundError(2, "No such file or directory"))
+    assert not clip_workers._is_death(FileNotFoundError("Caught FileNotFoundError in DataLoader"))
+
+
 class _Deadly(torch.utils.data.Dataset):
     def __getitem__(self, key):
         os.kill(os.getpid(), signal.SIGKILL)

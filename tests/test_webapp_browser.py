@@ -389,14 +389,14 @@ def test_the_list_of_objects(open_tab, video):
     assert page.locator("#objects input").input_value() == "Square"
 
     # the newest one is the one that is drawn
-    current = page.locator("#objects li.current input")
+    chosen = "name => document.querySelector('#objects li.current input')?.value === name"
     for _ in range(3):
         page.keyboard.press("n")
     page.locator("#objects li").nth(3).wait_for()
-    assert current.input_value() == "Object 4"
+    page.wait_for_function(chosen, arg="Object 4")
     page.locator("[aria-label=Remove]").nth(3).click()  # never drawn: gone without a question
     page.locator("#objects li").nth(3).wait_for(state="detached")
-    assert current.input_value() == "Square"
+    page.wait_for_function(chosen, arg="Square")
 
 
 def _middle(locator) -> tuple[float, float]:

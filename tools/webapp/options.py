@@ -2,14 +2,12 @@
 
 import argparse
 
-import configs
 from configs.models import MODELS
 from configs.schema import Config
 from configs.stages import STAGES
-from tools.eval_options import OPTIONS
+from tools.eval_options import OWN_VIDEO_STAGE, load_config
+from tools.tracker import LATE_MASKS
 from utils.errors import UserError
-
-_OF_THE_MODEL = ("ckpt_path", "device", "dtype", "amp", "threads", "max_resolution")
 
 _ABOVE_ZERO = ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes")
 _ABOVE_ZERO += ("snapshots", "snapshots_mb")
@@ -27,7 +25,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     model.add_argument(
         "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
     )
-    model.add_argument("--stage", default="pre_ytb_dav", help=", ".join(STAGES))
+    model.add_argument("--stage", default=OWN_VIDEO_STAGE, help=", ".join(STAGES))
     model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
     model.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
     model.add_argument("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
@@ -72,8 +70,4 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
             raise UserError(f"--{name} must be above 0, got {getattr(args, name)}")
     if not 0 <= args.port < 2**16:
         raise UserError(f"--port must be 0 to 65535, got {args.port}")
-    if args.amp and args.dtype:
-        raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
-    given = {option: getattr(args, option) for option in _OF_THE_MODEL}
-    overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    return configs.load(args.model, args.stage, overrides + args.overrides), args
+    return load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS]), args
