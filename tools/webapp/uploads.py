@@ -4,6 +4,7 @@ import re
 import shutil
 import threading
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
@@ -46,11 +47,10 @@ class Uploads:
 
         What has arrived of an upload that fails is deleted.
         """
-        try:
+        with ExitStack() as unless_whole:  # also given up by the page, or by the server's end
+            unless_whole.callback(self.discard)
             await self._receive(part, announced, chunks)
-        except BaseException:  # also given up by the page, or by the server's end
-            self.discard()
-            raise
+            unless_whole.pop_all()
 
     async def _receive(
         self, part: int, announced: int | None, chunks: AsyncIterator[bytes]
