@@ -165,6 +165,17 @@ def test_videos_of_the_same_names_elsewhere_are_other_videos(out, options, data,
     assert "data.root" in error and str(other) in error
 
 
+def test_results_of_a_version_without_a_setting_go_on(out, options):
+    """As long as the setting has its default; another value is another run."""
+    path, before = out / "config.json", times(out)
+    settings = json.loads(path.read_text())
+    del settings["model"]["late_masks"]
+    path.write_text(json.dumps(settings))
+    error = run(*options, "--output", out, "model.late_masks=reference").error
+    assert "model.late_masks: 'store' then, 'reference' now" in error
+    assert run(*options, "--output", out).status == 0 and times(out) == before
+
+
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
 def test_masks_of_the_data_are_never_taken_for_results(data, options, tmp_path, overwrite):
     root = shutil.copytree(data, tmp_path / "root")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from configs.schema import Config
+from configs.schema import Config, DataConfig, EvalConfig, ModelConfig
 from dataloaders import find_dataset, list_videos
 from dataloaders.eval_videos import single_video
 from dataloaders.types import Video
@@ -57,7 +57,8 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
         model, input_size = build(cfg, checkpoint, device)
         if distributed.rank() == 0:
-            folder.claim(_settings(cfg, args, checkpoint, device), cfg.eval.overwrite)
+            settings = _settings(cfg, args, checkpoint, device)
+            folder.claim(settings, cfg.eval.overwrite, _defaults())
     log.info("%s with %s on %d videos of %s", cfg.model.title, checkpoint, len(videos), where)
     log.info(
         "%s, %s, %d CPU threads, compile %s",
@@ -163,3 +164,16 @@ def _settings(
     weights = {"path": str(checkpoint), "bytes": checkpoint.stat().st_size}
     settings |= {"data": source, "checkpoint": weights}
     return json.loads(json.dumps(settings))
+
+
+def _defaults() -> dict:
+    """Settings by default, as ``_settings`` writes them: older results may lack newer fields."""
+    sections = {"model": ModelConfig, "data": DataConfig, "eval": EvalConfig}
+    return {
+        section: {
+            field.name: field.default
+            for field in dataclasses.fields(kind)
+            if field.default is not dataclasses.MISSING
+        }
+        for section, kind in sections.items()
+    }

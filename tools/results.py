@@ -58,11 +58,12 @@ class ResultFolder:
             return None
         return record if all(self.mask_path(video, n).is_file() for n in names) else None
 
-    def claim(self, settings: dict, overwrite: bool) -> None:
+    def claim(self, settings: dict, overwrite: bool, defaults: dict | None = None) -> None:
         """Make the folder this run's own.
 
-        Raises UserError if it holds masks that were made with other settings; with ``overwrite``
-        what is in it goes. Masks that no run made, such as a dataset's own, are never touched.
+        defaults: of settings that results of an earlier version may not know yet. Raises UserError
+        if it holds masks that were made with other settings; with ``overwrite`` what is in it goes.
+        Masks that no run made, such as a dataset's own, are never touched.
         """
         path = self.folder / "config.json"
         if self.annotations.is_dir() and not path.is_file():
@@ -76,7 +77,9 @@ class ResultFolder:
             for old in (self.archive, self.folder / "scores.json"):
                 old.unlink(missing_ok=True)  # or an interrupted run would leave it
         elif path.is_file():
-            changed = _changed(json.loads(path.read_text(encoding="utf-8")), settings)
+            changed = _changed(
+                json.loads(path.read_text(encoding="utf-8")), settings, defaults or {}
+            )
             if changed:
                 raise UserError(
                     f"{self.folder} holds results made with other settings ({', '.join(changed)}); "
@@ -104,13 +107,15 @@ class ResultFolder:
         return video.frame_names()
 
 
-def _changed(old: dict, new: dict, path: str = "") -> list[str]:
-    """Paths of the values that differ between two nested dictionaries."""
+def _changed(old: dict, new: dict, defaults: dict, path: str = "") -> list[str]:
+    """Paths of the values that differ between nested dictionaries; ``defaults`` fill the old."""
     changed = []
     for key in sorted(old.keys() | new.keys()):
-        before, after = old.get(key), new.get(key)
+        default = defaults.get(key)
+        before, after = old.get(key, default), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            changed += _changed(before, after, f"{path}{key}.")
+            inner = default if isinstance(default, dict) else {}
+            changed += _changed(before, after, inner, f"{path}{key}.")
         elif before != after:
             changed.append(f"{path}{key}: {before!r} then, {after!r} now")
     return changed
