@@ -8,6 +8,7 @@ from networks import build_model, onednn
 from networks.inference import for_inference
 from networks.segmenter import one_hot
 from utils import device as devices
+from utils.storages import storages
 
 # Each encoder and each kind of block.
 NETWORKS = ("mavos", "r50_mavos", "swinb_mavos", "mavos_nano", "aott", "aotl", "deaott", "deaotl")
@@ -20,7 +21,7 @@ def logits_and_memory(model, image):
     for _ in range(3):
         out = model.segment(model.encode(image.flip(-1)), memory, (60, 70))
         memory = model.memorize(out, mask, memory)
-    return out.logits, memory.long_term[0].values
+    return out.logits, memory.long_term[0].plain().values
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -164,3 +165,42 @@ def test_inexact_onednn_operators_are_not_used(onednn_probes, monkeypatch):
     monkeypatch.setattr(onednn, "TOLERANCE", {torch.float32: 0.0})  # nothing is that exact
     assert not onednn.is_exact(torch.float32)
     assert not onednn.is_exact(torch.float64)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (130, 64), (99, 200)])
+@torch.inference_mode()
+def test_a_packed_matrix_is_the_same_matrix(dtype, shape):
+    if not onednn.suits(dtype):
+        pytest.skip(f"oneDNN's operators are not used here for {dtype}")
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(shape, generator=generator).to(dtype)
+    rows = torch.randn(40, shape[0], generator=generator).to(dtype)
+    packed = onednn.Packed.of(matrix)
+    assert packed.shape == matrix.shape and packed.dtype == dtype
+    assert torch.equal(packed.plain(), matrix)
+    product = onednn.matmul(rows, packed)
+    torch.testing.assert_close(product, rows @ matrix, atol=1e-2, rtol=2e-2)
+
+
+@pytest.mark.parametrize(
+    "overrides, packs",
+    [([], True), (["model.memory_dtype=bf16"], False), (["model.memory=all"], True)],
+)
+@torch.inference_mode()
+def test_long_term_memory_is_packed_after_an_update(overrides, packs):
+    settings = ["model.test_memory_gap=1", *overrides]
+    torch.manual_seed(0)
+    model = build_model(configs.load("mavos_nano", overrides=settings).model)
+    image, mask = torch.randn(1, 3, 65, 81), one_hot(torch.zeros(1, 65, 81, dtype=torch.long), 1)
+    fast = for_inference(model)
+    memory = fast.start(fast.encode(image), mask)
+    memory = fast.memorize(fast.segment(fast.encode(image), memory, (65, 81)), mask, memory)
+    packed = [isinstance(entry.values, onednn.Packed) for entry in memory.long_term]
+    assert packed == [packs and onednn.suits(torch.float32)] * len(memory.long_term)
+    held, plain = (sum(storages(part).values()) for part in (memory.long_term, plain_of(memory)))
+    assert held == plain > 0
+
+
+def plain_of(memory):
+    return tuple(entry.plain() for entry in memory.long_term)

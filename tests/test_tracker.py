@@ -21,6 +21,7 @@ from tools.track_result import presence
 from tools.tracker import VideoTracker
 from utils.checkpoint import save_weights
 from utils.errors import UserError
+from utils.storages import storages
 
 CPU = torch.device("cpu")
 SIZE = (49, 65)
@@ -334,12 +335,8 @@ def test_reset_forgets_the_video(tracker):
 
 def test_the_memory_does_not_grow(tracker):
     def size() -> int:
-        return sum(
-            part.numel() * part.element_size()
-            for group in tracker.snapshot().memory
-            for entry in (*group.long_term, *group.short_term[0])
-            for part in entry
-        )
+        memory = tracker.snapshot().memory
+        return sum(storages([[g.long_term, g.short_term[0]] for g in memory]).values())
 
     images = frames(40)
     follow(tracker, images[:8], {0: blobs(1, 2)})

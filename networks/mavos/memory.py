@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from networks.onednn import Packed
+
 
 class Entry(NamedTuple):
     """What one block remembers of one or more frames, as tokens.
@@ -19,9 +21,9 @@ class Entry(NamedTuple):
     """
 
     key: Tensor  # (B, n L, C / 2)
-    values: (
-        Tensor  # (B, n L, 4 C): value, then ID value; side by side, so that one product reads both
-    )
+    # (B, n L, 4 C): value, then ID value; side by side, so that one product reads both. Packed, as
+    # (n L, 4 C), for reading only: see ``packing``
+    values: Tensor | Packed
 
     @property
     def value(self) -> Tensor:
@@ -32,6 +34,15 @@ class Entry(NamedTuple):
     def id_value(self) -> Tensor:
         """(B, n L, 2 C): which identity covers the cell."""
         return self.values[..., self.values.shape[-1] // 2 :]
+
+    def packed(self) -> "Entry":
+        """The same for reading only; its batch must be one, and on a CPU."""
+        return self._replace(values=Packed.of(self.values[0]))
+
+    def plain(self) -> "Entry":
+        """The same with tensors that can be cut and joined."""
+        is_packed = isinstance(self.values, Packed)
+        return self._replace(values=self.values.plain()[None]) if is_packed else self
 
     def to(self, dtype: torch.dtype) -> "Entry":
         return Entry(self.key.to(dtype), self.values.to(dtype))
@@ -129,6 +140,15 @@ RENEWALS: dict[str, Policy] = {
     "reference_previous": renew_reference,
     "mca": renew_reference,
 }
+
+
+def packing(policy: Policy) -> Policy:
+    """``policy`` with a memory that is packed from one update to the next."""
+
+    def update(old: Entry, new: Entry, fuse: Fuse | None) -> Entry:
+        return policy(old.plain(), new, fuse).packed()
+
+    return update
 
 
 def build_policy(name: str, frames: int) -> Policy:

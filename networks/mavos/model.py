@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from networks import onednn
 from networks.layers import to_tokens, upsample
 from networks.mavos.elstt import ELSTT
 from networks.mavos.fused import FusedELSTT
 from networks.mavos.mca import EntryFusion
-from networks.mavos.memory import Entry, Fuse, Memory, Policy, remember
+from networks.mavos.memory import Entry, Fuse, Memory, Policy, packing, remember
 from networks.segmenter import Run, Segmented, call, resize_mask
 
 
@@ -159,6 +160,13 @@ class MAVOS(nn.Module):
         """What memory is kept in."""
         return entry.key.dtype if self.training else self.memory_dtype or entry.key.dtype
 
+    def _packs(self, entry: Entry) -> bool:
+        """Whether the long-term memory is packed for the products that read it."""
+        fits = isinstance(self.elstt, FusedELSTT) and self.memory_dtype is None
+        # a compiled function takes plain tensors only
+        fits = fits and self.run is call and len(entry.key) == 1
+        return fits and entry.key.device.type == "cpu" and onednn.suits(entry.key.dtype)
+
     def _encode(self, image: Tensor) -> list[Tensor]:
         image = image.to(self.projector.weight.dtype, memory_format=torch.channels_last)
         *skips, deepest = self.encoder(image)
@@ -227,10 +235,11 @@ class MAVOS(nn.Module):
             return self.run(fuse, new.to(computed), old.to(computed)).to(kept)
 
         fusions = self.elstt.fusions(tuple(feats[-1].shape[-2:]))
+        policy = self.reference_policy if is_reference else self.policy
         return remember(
             memory,
             entries,
-            policy=self.reference_policy if is_reference else self.policy,
+            policy=packing(policy) if self._packs(entries[0]) else policy,
             fuse=tuple(fuse and partial(fuse_kept, fuse) for fuse in fusions),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from utils.device import peak_memory_bytes
 from utils.palette import IGNORE
 from utils.process_memory import resident_memory_bytes
 from utils.stopwatch import Stopwatch
+from utils.storages import storages
 
 
 class Watched:
@@ -98,18 +98,4 @@ def held_bytes(device: torch.device) -> int:
 
 def state_bytes(memory: Any) -> int:
     """Bytes held by the tensors in a memory object; what several of them share counts once."""
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage() for t in _tensors(memory)}
-    return sum(storage.nbytes() for storage in storages.values())
-
-
-def _tensors(value: Any) -> Iterable[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _tensors(getattr(value, field.name))
-    elif isinstance(value, dict):
-        yield from _tensors(tuple(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
+    return sum(storages(memory).values())

@@ -1,10 +1,8 @@
 """Runs a tracker through a clip, and back to any frame that was corrected."""
 
-from dataclasses import fields, is_dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from tools.tracker import Result, Snapshot, VideoTracker
 from tools.webapp.annotations import Annotations, Status
@@ -12,6 +10,7 @@ from tools.webapp.clip import Clip
 from tools.webapp.jobs import Job
 from tools.webapp.refusals import Refused
 from tools.webapp.turns import Turns
+from utils.storages import storages
 
 
 class Snapshots:
@@ -32,7 +31,7 @@ class Snapshots:
 
     def add(self, frame: int, snapshot: Snapshot) -> None:
         """Keep the state after ``frame``, for now; frames must come in order."""
-        kept = _Kept(snapshot, _storages(snapshot))
+        kept = _Kept(snapshot, storages(snapshot))
         if not self._spread or frame - max(self._spread) >= self._gap:
             self._spread[frame] = kept
         # about 1, 2, 4, 8, ... back: how long a frame stays is what its number is a multiple of
@@ -73,21 +72,6 @@ class Snapshots:
 class _Kept(NamedTuple):
     snapshot: Snapshot
     storages: dict[int, int]  # address -> bytes
-
-
-def _storages(value: Any) -> dict[int, int]:
-    """Address and bytes of the memory that the tensors and arrays in a state hold."""
-    if isinstance(value, Tensor):
-        storage = value.untyped_storage()
-        return {storage.data_ptr(): storage.nbytes()}
-    if isinstance(value, np.ndarray):
-        return {value.ctypes.data: value.nbytes}
-    if is_dataclass(value):
-        return _storages([getattr(value, field.name) for field in fields(value)])
-    found: dict[int, int] = {}
-    for item in value if isinstance(value, list | tuple) else ():
-        found |= _storages(item)
-    return found
 
 
 class Tracking:
