@@ -11,6 +11,8 @@ from torchvision.models.swin_transformer import (
     SwinTransformerBlock,
 )
 
+from networks.encoders.windows import FusedWindowAttention
+
 
 class SwinBase(nn.Module):
     """Maps at strides 4, 8, 16 and the last one again, each normalised."""
@@ -42,6 +44,12 @@ class SwinBase(nn.Module):
             if index % 2:
                 maps.append(self.norms[index // 2](x).permute(0, 3, 1, 2))
         return [*maps, maps[-1]]
+
+    def fuse(self) -> None:
+        """Become the inference form, see ``networks/inference.py``."""
+        for block in self.modules():
+            if isinstance(block, SwinTransformerBlock):
+                block.attn = FusedWindowAttention(block.attn)
 
     def freeze(self, parts: int) -> None:
         """Stop the first ``parts`` parts from learning; the norm of a stage's map still learns."""

@@ -84,6 +84,8 @@ class MAVOS(nn.Module):
 
     def fuse(self) -> None:
         """Become the inference form, see ``networks/inference.py``."""
+        if hasattr(self.encoder, "fuse"):
+            self.encoder.fuse()
         # AOT's blocks have no such form, and that of the E-LSTT has one head
         if isinstance(self.elstt, ELSTT) and self.elstt.heads == 1:
             self.elstt = FusedELSTT(self.elstt)

@@ -1,0 +1,97 @@
+"""Swin's window attention for inference on a CPU: the same numbers, hardly a copy.
+
+Products are made of the cells of the map; only then are cells gathered into windows, heads first,
+and back into the map. Padding is one more cell, and shifting is the order of the gathering.
+
+Shapes: B batch, L = H * W cells, C channels, h heads of c channels, n windows of s cells.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models.swin_transformer import ShiftedWindowAttention
+
+
+class FusedWindowAttention(nn.Module):
+    """``swin.WindowAttention`` for inference."""
+
+    def __init__(self, attention: ShiftedWindowAttention):
+        super().__init__()
+        (self.side, _), (self.shift, _) = attention.window_size, attention.shift_size
+        self.heads, qkv = attention.num_heads, attention.qkv
+        dim = qkv.in_features
+        scale = torch.ones(3 * dim)
+        scale[:dim] = (dim // self.heads) ** -0.5  # queries come scaled
+        self.qkv = nn.Linear(dim, 3 * dim, device="meta")
+        self.qkv.weight = nn.Parameter(qkv.weight.detach() * scale[:, None], requires_grad=False)
+        self.qkv.bias = nn.Parameter(qkv.bias.detach() * scale, requires_grad=False)
+        self.proj = attention.proj
+        bias = attention.get_relative_position_bias().detach()
+        self.register_buffer("bias", bias.transpose(0, 1))  # (h, 1, s, s)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> the same shape."""
+        batch, height, width, dim = x.shape
+        windows = _windows((height, width), self.side, self.shift, 3 * self.heads, x)
+        qkv = self.qkv(F.pad(x.flatten(1, 2), (0, 0, 0, 1)))  # the last cell is padding
+        # rows of one head of one cell: (B, (L + 1) * 3 h, c) -> (B, 3 h n s, c)
+        rows = qkv.view(batch, -1, dim // self.heads).index_select(1, windows.gather)
+        parts = rows.view(batch, 3, -1, self.side**2, rows.shape[-1]).unbind(1)
+        query, key, value = (part.flatten(0, 1) for part in parts)  # (B h n, s, c)
+
+        scores = query @ key.mT
+        by_head = scores.view(batch, self.heads, -1, *scores.shape[1:])
+        by_head += self.bias
+        if self.shift:
+            by_head += windows.mask
+        rows = (scores.softmax(dim=-1) @ value).view(batch, -1, rows.shape[-1])
+        x = rows.index_select(1, windows.scatter).view(batch, height, width, dim)
+        return self.proj(x)
+
+
+class _Windows(NamedTuple):
+    """Where the cells of a map lie in its windows."""
+
+    gather: Tensor  # (parts * n * s,) row of (L + 1, parts) for each row of (parts, n, s)
+    scatter: Tensor  # (L * h,) row of (h, n, s) for each row of (L, h)
+    mask: Tensor  # (n, s, s): -100 between cells that only the shift brought together
+
+
+def _windows(size: tuple[int, int], side: int, shift: int, parts: int, like: Tensor) -> _Windows:
+    if torch.compiler.is_compiling():
+        return _make_windows(size, side, shift, parts, like.dtype)
+    return _kept_windows(size, side, shift, parts, like.dtype)
+
+
+def _make_windows(
+    size: tuple[int, int], side: int, shift: int, parts: int, dtype: torch.dtype
+) -> _Windows:
+    """parts: queries, keys and values of each head, so three times the heads."""
+    height, width = size
+    cells = torch.arange(height * width).view(size)
+    cells = F.pad(cells, (0, -width % side, 0, -height % side), value=height * width)
+    rows, columns = (length // side for length in cells.shape)
+
+    def cut(x: Tensor) -> Tensor:
+        """(rows * side, columns * side) -> (n, s)."""
+        x = x.roll((-shift, -shift), (0, 1)).view(rows, side, columns, side)
+        return x.transpose(1, 2).reshape(rows * columns, side**2)
+
+    cells = cut(cells).flatten()
+    gather = torch.arange(parts)[:, None] + parts * cells
+    place = torch.empty(height * width + 1, dtype=torch.long)
+    place[cells] = torch.arange(len(cells))
+    scatter = place[:-1, None] + len(cells) * torch.arange(parts // 3)
+
+    # what the roll brought to the far end of an axis came from its near end
+    near = [(torch.arange(number * side) < shift).long() for number in (rows, columns)]
+    region = cut(2 * near[0][:, None] + near[1])
+    apart = region[:, None, :] != region[:, :, None]
+    mask = torch.zeros(apart.shape, dtype=dtype).masked_fill_(apart, -100.0)
+    return _Windows(gather.flatten().int(), scatter.flatten().int(), mask)
+
+
+_kept_windows = lru_cache(maxsize=32)(_make_windows)
