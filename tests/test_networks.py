@@ -10,6 +10,7 @@ from configs.models import MODELS
 from networks import build_model
 from networks.encoders import ENCODERS, build_encoder
 from networks.encoders.swin import WindowAttention
+from networks.encoders.windows import FusedWindowAttention
 from networks.inference import for_inference
 from networks.mavos.memory import POLICIES
 from networks.segmenter import one_hot
@@ -187,7 +188,8 @@ def test_window_attention_by_definition(size: tuple[int, int], shift: int):
     """Cell by cell: pad, roll, attend within a window to cells of the same region."""
     torch.manual_seed(0)
     attention = WindowAttention(8, [7, 7], [shift, shift], num_heads=2).eval()
-    torch.nn.init.normal_(attention.relative_position_bias_table)
+    for learned in (attention.relative_position_bias_table, attention.qkv.bias):
+        torch.nn.init.normal_(learned)  # padding is where the bias of the product shows
     x = torch.randn(1, *size, 8)
     height, width = (-(-s // 7) * 7 for s in size)
     padded = torch.zeros(height, width, 8)
@@ -214,7 +216,10 @@ def test_window_attention_by_definition(size: tuple[int, int], shift: int):
         weights = torch.stack(scores).softmax(0)[..., None]
         out[i, j] = (weights * torch.stack(values)).sum(0).flatten()
     expected = attention.proj(out).roll((shift, shift), (0, 1))[: size[0], : size[1]]
-    torch.testing.assert_close(attention(x)[0], expected, atol=1e-5, rtol=1e-5)
+    for form in (attention, FusedWindowAttention(attention)):
+        torch.testing.assert_close(form(x)[0], expected, atol=1e-5, rtol=1e-5)
+        both = form(torch.cat([x.flip(1), x]))
+        torch.testing.assert_close(both[1], expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("late_masks", ["store", "reference"])

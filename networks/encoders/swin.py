@@ -47,6 +47,8 @@ class SwinBase(nn.Module):
 
     def fuse(self) -> None:
         """Become the inference form, see ``networks/inference.py``."""
+        if self.norms[0].weight.device.type != "cpu":
+            return  # elsewhere it would have to keep its indices on the device: not tried
         for block in self.modules():
             if isinstance(block, SwinTransformerBlock):
                 block.attn = FusedWindowAttention(block.attn)
