@@ -47,7 +47,9 @@ class FusedWindowAttention(nn.Module):
         by_head += self.bias
         if self.shift:
             by_head += windows.mask
-        rows = (scores.softmax(dim=-1) @ value).view(batch, -1, rows.shape[-1])
+        # rows of odd length take less time in float32, whatever comes in
+        weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
+        rows = (weights @ value).view(batch, -1, rows.shape[-1])
         x = rows.index_select(1, windows.scatter).view(batch, height, width, dim)
         return self.proj(x)
 
