@@ -104,6 +104,51 @@ def test_nothing_to_track_yet(tracker):
     assert result.presence == {} and result.ids == () and tracker.ids == ()
 
 
+def test_stream_memorizes_before_it_asks_for_a_frame(network, tracker, monkeypatch):
+    """A camera's picture waits for no update of the memory."""
+    images, given, events = frames(6), blobs(1, 2), []
+    expected = follow(tracker, images, {0: given})[1:]
+    plain = network.memorize
+    monkeypatch.setattr(network, "memorize", lambda *a, **k: events.append("memory") or plain(*a))
+
+    def source():
+        for image in images[1:]:
+            events.append("picture")
+            yield image
+
+    tracker.reset()
+    tracker.add(images[0], given)
+    labels = [result.labels for result in tracker.stream(source())]
+    assert all(np.array_equal(a, b) for a, b in zip(labels, expected, strict=True))
+    assert events == ["picture", "memory"] * 5
+
+
+def test_what_was_memorized_ahead_can_still_be_corrected(tracker):
+    images, given = frames(6), {0: blobs(1, 2), 3: blobs(2, 5)}
+
+    def run(ahead: bool) -> list[np.ndarray]:
+        tracker.reset()
+        said = []
+        for number, image in enumerate(images):
+            said.append(tracker.step(image).labels)
+            if ahead:
+                tracker.memorize()
+            if number in given:  # once more the same frame
+                said.append(tracker.add(image, given[number]).labels)
+            if number == 1:
+                start = tracker.snapshot()
+            if number == 4:
+                tracker.remove(1)
+        tracker.restore(start)
+        if ahead:
+            tracker.memorize()
+        return [*said, tracker.step(images[2]).labels]
+
+    said, expected = run(ahead=True), run(ahead=False)
+    assert all(np.array_equal(a, b) for a, b in zip(said, expected, strict=True))
+    assert {*np.unique(expected[-2])} >= {0, 2}
+
+
 def test_stream_takes_a_frame_at_a_time():
     tracker, taken = copying(), []
 

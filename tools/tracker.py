@@ -99,6 +99,7 @@ class VideoTracker:
         self._model = model if isinstance(model, ObjectGroups) else ObjectGroups(model)
         self._input_size, self._device = input_size, device
         self._state = Snapshot()
+        self._ahead: tuple[Snapshot, Snapshot] | None = None  # a state, and what memorizing made it
         self._logits: Tensor | None = None  # of the newest frame, for probabilities
         self._result: Result | None = None
 
@@ -183,8 +184,19 @@ class VideoTracker:
         return self._say()
 
     def stream(self, frames: Iterable[np.ndarray | Tensor]) -> Iterator[Result]:
-        """``step`` for each frame, as they come."""
-        return map(self.step, frames)
+        """``step`` for each frame, as they come; see ``memorize``."""
+        for frame in frames:
+            yield self.step(frame)
+            self.memorize()
+
+    @_computes
+    def memorize(self) -> None:
+        """Take the last frame into the memory now, not when the next one comes.
+
+        For the time until there is a next one: a picture of a camera then never waits for an update
+        of the memory. What is said stays the same, and the last frame can still be corrected.
+        """
+        self._ahead = self._state, self._memorized(self._state)
 
     @_computes
     def remove(self, object_id: int) -> None:
@@ -217,11 +229,13 @@ class VideoTracker:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to where the video was then; probabilities of that frame are 0 and 1."""
         self._let_go()
-        self._state, self._logits = snapshot, None
+        self._state, self._ahead, self._logits = snapshot, None, None
 
     def _advance(self, image: np.ndarray) -> None:
         """Memorize the last frame, predict this one."""
-        self._memorize()
+        seen, memorized = self._ahead or (None, None)
+        self._state = memorized if seen is self._state else self._memorized(self._state)
+        self._ahead = None
         self._drop_dead_groups()
         state, newest, self._logits = self._state, _Newest(image), None
         if state.memory is not None:
@@ -233,11 +247,11 @@ class VideoTracker:
             newest = _Newest(image, feats, out, labels, presence(self._logits), labels)
         self._state = replace(state, newest=newest, frames=state.frames + 1, size=image.shape[:2])
 
-    def _memorize(self) -> None:
-        state = self._state
+    def _memorized(self, state: Snapshot) -> Snapshot:
+        """``state`` with its last frame in the memory."""
         newest = state.newest
         if newest is None or newest.labels is None or not state.ids:
-            return
+            return state
         mask = one_hot(newest.labels[None], len(state.ids))
         if state.memory is None:
             memory = self._model.start(newest.feats, mask)
@@ -245,7 +259,7 @@ class VideoTracker:
             memory = self._model.memorize(
                 newest.out, mask, state.memory, new_objects=bool(newest.given)
             )
-        self._state = replace(state, memory=memory, known=len(state.ids), newest=None)
+        return replace(state, memory=memory, known=len(state.ids), newest=None)
 
     def _lay_over(self, given: Given) -> None:
         """Make the user's masks a part of the last frame."""

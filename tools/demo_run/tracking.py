@@ -28,7 +28,7 @@ class Tracked:
     presence: dict[int, float]  # id -> how sure it is that it is in the picture; of tracked frames
     given: tuple[int, ...]  # ids of the mask that the user gave here
     fault: str | None
-    seconds: float  # that the network took
+    seconds: float  # that the network took, the memory of the frame before included
 
 
 def first_good(frames: Iterator[SourceFrame], source: str) -> tuple[list[SourceFrame], np.ndarray]:
@@ -56,7 +56,7 @@ def track(
     """
     waiting, image = dict(masks), first_image
     labels = np.zeros(image.shape[:2], np.uint8)
-    faults = 0
+    faults, memorizing = 0, 0.0
     for frame in frames:
         due = [index for index in waiting if index <= frame.index]
         given = _laid_over([read_mask(waiting[index]) for index in due])
@@ -77,8 +77,11 @@ def track(
         if given is not None:
             result = tracker.add(image, given)
         labels = result.labels
-        seconds = time.perf_counter() - started
+        seconds = memorizing + time.perf_counter() - started
         yield Tracked(frame, image, labels, result.presence, ids, None, seconds)
+        started = time.perf_counter()
+        tracker.memorize()  # before the next picture is asked for, which then need not wait for it
+        memorizing = time.perf_counter() - started
     for path in waiting.values():
         log.warning("%s: not used, the frames ended before", path)
 
