@@ -30,7 +30,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}  # as a share of the lar
 @dataclass(frozen=True)
 class Packed:
     """A matrix laid out as oneDNN reads it: where it is used again and again, products with it take
-    a tenth less time. It takes the same memory."""
+    7 to 10% less time. It takes nearly the same memory, and is never written."""
 
     laid_out: Tensor  # its transpose, opaque
 
@@ -42,6 +42,12 @@ class Packed:
     def plain(self) -> Tensor:
         """(k, m), every number as it was."""
         return self.laid_out.to_dense().t()
+
+    def __deepcopy__(self, memo: dict) -> "Packed":
+        return self
+
+    def __reduce__(self) -> tuple:
+        return Packed.of, (self.plain().contiguous(),)
 
     @property
     def shape(self) -> torch.Size:

@@ -1,5 +1,6 @@
 """The streaming interface: the same labels as the frame loop, corrections, removal, bad input."""
 
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -121,6 +122,21 @@ def test_stream_memorizes_before_it_asks_for_a_frame(network, tracker, monkeypat
     labels = [result.labels for result in tracker.stream(source())]
     assert all(np.array_equal(a, b) for a, b in zip(labels, expected, strict=True))
     assert events == ["picture", "memory"] * 5
+
+
+def test_what_was_memorized_ahead_is_let_go(network, tracker, monkeypatch):
+    images, alive = frames(3), []
+    plain = network.segment
+    monkeypatch.setattr(
+        network, "segment", lambda *a: alive.append(before() is not None) or plain(*a)
+    )
+    tracker.add(images[0], blobs(1))
+    for image in images[1:]:
+        before = weakref.ref(tracker.snapshot())
+        tracker.memorize()
+        tracker.memorize()  # once is enough
+        tracker.step(image)
+    assert alive == [False, False]
 
 
 def test_what_was_memorized_ahead_can_still_be_corrected(tracker):

@@ -193,10 +193,13 @@ class VideoTracker:
     def memorize(self) -> None:
         """Take the last frame into the memory now, not when the next one comes.
 
-        For the time until there is a next one: a picture of a camera then never waits for an update
-        of the memory. What is said stays the same, and the last frame can still be corrected.
+        For the time until there is a next one: one that a camera takes afterwards does not wait for
+        an update of the memory. What is said stays the same, and the last frame can still be
+        corrected.
         """
-        self._ahead = self._state, self._memorized(self._state)
+        if self._ahead is None or self._ahead[0] is not self._state:
+            self._ahead = None  # let go of it first
+            self._ahead = self._state, self._memorized(self._state)
 
     @_computes
     def remove(self, object_id: int) -> None:
@@ -233,9 +236,8 @@ class VideoTracker:
 
     def _advance(self, image: np.ndarray) -> None:
         """Memorize the last frame, predict this one."""
-        seen, memorized = self._ahead or (None, None)
-        self._state = memorized if seen is self._state else self._memorized(self._state)
-        self._ahead = None
+        self.memorize()
+        self._state, self._ahead = self._ahead[1], None
         self._drop_dead_groups()
         state, newest, self._logits = self._state, _Newest(image), None
         if state.memory is not None:

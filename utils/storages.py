@@ -15,7 +15,7 @@ def storages(value: Any) -> dict[int, int]:
         if value.layout == torch.strided:
             storage = value.untyped_storage()
             return {storage.data_ptr(): storage.nbytes()}
-        return {id(value): value.numel() * value.element_size()}  # opaque: it has an own address
+        return {id(value): value.numel() * value.element_size()}  # opaque, and perhaps padded
     if isinstance(value, np.ndarray):
         return {value.ctypes.data: value.nbytes}
     if is_dataclass(value):

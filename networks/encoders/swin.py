@@ -50,8 +50,9 @@ class SwinBase(nn.Module):
         if self.norms[0].weight.device.type != "cpu":
             return  # elsewhere it would have to keep its indices on the device: not tried
         for block in self.modules():
-            if isinstance(block, SwinTransformerBlock):
-                block.attn = FusedWindowAttention(block.attn)
+            attention = getattr(block, "attn", None)
+            if isinstance(attention, WindowAttention):
+                block.attn = FusedWindowAttention(attention)
 
     def freeze(self, parts: int) -> None:
         """Stop the first ``parts`` parts from learning; the norm of a stage's map still learns."""

@@ -34,38 +34,47 @@ class FusedWindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> the same shape."""
-        batch, height, width, dim = x.shape
-        windows = _windows((height, width), self.side, self.shift, 3 * self.heads, x)
-        qkv = self.qkv(F.pad(x.flatten(1, 2), (0, 0, 0, 1)))  # the last cell is padding
-        # rows of one head of one cell: (B, (L + 1) * 3 h, c) -> (B, 3 h n s, c)
-        rows = qkv.view(batch, -1, dim // self.heads).index_select(1, windows.gather)
-        parts = rows.view(batch, 3, -1, self.side**2, rows.shape[-1]).unbind(1)
-        query, key, value = (part.flatten(0, 1) for part in parts)  # (B h n, s, c)
+        windows = _windows(x.shape[1:3], self.side, self.shift, 3 * self.heads, x)
+        return self.proj(self._attend(x, windows).view_as(x))
 
+    def _attend(self, x: Tensor, windows: "_Windows") -> Tensor:
+        """(B, H, W, C) -> rows of one head of one cell (B, L h, c)."""
+        query, key, value = self._gathered(x, windows)
+        rows = self._weights(query, key, windows) @ value
+        return rows.view(len(x), -1, rows.shape[-1]).index_select(1, windows.scatter)
+
+    def _gathered(self, x: Tensor, windows: "_Windows") -> tuple[Tensor, ...]:
+        """Query, key and value (B h n, s, c)."""
+        qkv = self.qkv(F.pad(x.flatten(1, 2), (0, 0, 0, 1)))  # the last cell is padding
+        rows = qkv.view(len(x), -1, x.shape[-1] // self.heads)
+        rows = rows.index_select(1, windows.gather)  # (B, 3 h n s, c)
+        parts = rows.view(len(x), 3, -1, self.side**2, rows.shape[-1]).unbind(1)
+        return tuple(part.flatten(0, 1) for part in parts)
+
+    def _weights(self, query: Tensor, key: Tensor, windows: "_Windows") -> Tensor:
+        """Of every cell of a window for every other: (B h n, s, s)."""
         scores = query @ key.mT
-        by_head = scores.view(batch, self.heads, -1, *scores.shape[1:])
+        by_head = scores.unflatten(0, (-1, self.heads, windows.number))
         by_head += self.bias
         if self.shift:
             by_head += windows.mask
         # rows of odd length take less time in float32, whatever comes in
-        weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
-        rows = (weights @ value).view(batch, -1, rows.shape[-1])
-        x = rows.index_select(1, windows.scatter).view(batch, height, width, dim)
-        return self.proj(x)
+        return scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
 
 
 class _Windows(NamedTuple):
     """Where the cells of a map lie in its windows."""
 
+    number: int  # n
     gather: Tensor  # (parts * n * s,) row of (L + 1, parts) for each row of (parts, n, s)
     scatter: Tensor  # (L * h,) row of (h, n, s) for each row of (L, h)
-    mask: Tensor  # (n, s, s): -100 between cells that only the shift brought together
+    # (n, s, s): -100 between cells that only the shift brought together; None without one
+    mask: Tensor | None
 
 
 def _windows(size: tuple[int, int], side: int, shift: int, parts: int, like: Tensor) -> _Windows:
-    if torch.compiler.is_compiling():
-        return _make_windows(size, side, shift, parts, like.dtype)
-    return _kept_windows(size, side, shift, parts, like.dtype)
+    make = _make_windows if torch.compiler.is_compiling() else _kept_windows
+    return make(size, side, shift, parts, like.dtype)
 
 
 def _make_windows(
@@ -88,12 +97,17 @@ def _make_windows(
     place[cells] = torch.arange(len(cells))
     scatter = place[:-1, None] + len(cells) * torch.arange(parts // 3)
 
-    # what the roll brought to the far end of an axis came from its near end
-    near = [(torch.arange(number * side) < shift).long() for number in (rows, columns)]
-    region = cut(2 * near[0][:, None] + near[1])
-    apart = region[:, None, :] != region[:, :, None]
-    mask = torch.zeros(apart.shape, dtype=dtype).masked_fill_(apart, -100.0)
-    return _Windows(gather.flatten().int(), scatter.flatten().int(), mask)
+    mask = None
+    if shift:
+        # what the roll brought to the far end of an axis came from its near end
+        near = [(torch.arange(number * side) < shift).long() for number in (rows, columns)]
+        region = cut(2 * near[0][:, None] + near[1])
+        apart = region[:, None, :] != region[:, :, None]
+        mask = torch.zeros(apart.shape, dtype=dtype).masked_fill_(apart, -100.0)
+    return _Windows(rows * columns, gather.flatten().int(), scatter.flatten().int(), mask)
 
 
-_kept_windows = lru_cache(maxsize=32)(_make_windows)
+@lru_cache(maxsize=12)  # of two sizes of pictures; making them takes 1% of a frame
+def _kept_windows(*args) -> _Windows:
+    with torch.inference_mode(False):  # others may want gradients later
+        return _make_windows(*args)

@@ -37,7 +37,8 @@ class Entry(NamedTuple):
 
     def packed(self) -> "Entry":
         """The same for reading only; its batch must be one, and on a CPU."""
-        return self._replace(values=Packed.of(self.values[0]))
+        (values,) = self.values
+        return self._replace(values=Packed.of(values))
 
     def plain(self) -> "Entry":
         """The same with tensors that can be cut and joined."""
@@ -142,11 +143,15 @@ RENEWALS: dict[str, Policy] = {
 }
 
 
-def packing(policy: Policy) -> Policy:
-    """``policy`` with a memory that is packed from one update to the next."""
+def packing(policy: Policy, packs: bool) -> Policy:
+    """``policy`` on a memory that may be packed; packs: from this update to the next it is."""
 
     def update(old: Entry, new: Entry, fuse: Fuse | None) -> Entry:
-        return policy(old.plain(), new, fuse).packed()
+        plain = old.plain()
+        kept = policy(plain, new, fuse)
+        if kept is plain:
+            return old
+        return kept.packed() if packs else kept
 
     return update
 

@@ -11,7 +11,7 @@ from networks.layers import to_tokens, upsample
 from networks.mavos.elstt import ELSTT
 from networks.mavos.fused import FusedELSTT
 from networks.mavos.mca import EntryFusion
-from networks.mavos.memory import Entry, Fuse, Memory, Policy, packing, remember
+from networks.mavos.memory import Entry, Fuse, Memory, Policy, keep_all, packing, remember
 from networks.segmenter import Run, Segmented, call, resize_mask
 
 
@@ -165,6 +165,8 @@ class MAVOS(nn.Module):
     def _packs(self, entry: Entry) -> bool:
         """Whether the long-term memory is packed for the products that read it."""
         fits = isinstance(self.elstt, FusedELSTT) and self.memory_dtype is None
+        # one that grows would be packed as a whole again and again
+        fits = fits and self.policy is not keep_all
         # a compiled function takes plain tensors only
         fits = fits and self.run is call and len(entry.key) == 1
         return fits and entry.key.device.type == "cpu" and onednn.suits(entry.key.dtype)
@@ -241,7 +243,7 @@ class MAVOS(nn.Module):
         return remember(
             memory,
             entries,
-            policy=packing(policy) if self._packs(entries[0]) else policy,
+            policy=packing(policy, packs=self._packs(entries[0])),
             fuse=tuple(fuse and partial(fuse_kept, fuse) for fuse in fusions),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,

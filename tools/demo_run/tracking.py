@@ -80,7 +80,7 @@ def track(
         seconds = memorizing + time.perf_counter() - started
         yield Tracked(frame, image, labels, result.presence, ids, None, seconds)
         started = time.perf_counter()
-        tracker.memorize()  # before the next picture is asked for, which then need not wait for it
+        tracker.memorize()  # while no picture is asked for
         memorizing = time.perf_counter() - started
     for path in waiting.values():
         log.warning("%s: not used, the frames ended before", path)
