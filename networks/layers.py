@@ -34,6 +34,14 @@ def upsample(x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
 
 
+def linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """A layer of these values, for inference."""
+    layer = nn.Linear(*weight.shape[::-1], bias=bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    layer.bias = bias if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    return layer
+
+
 class DepthwiseConv(nn.Module):
     """Depthwise convolution of tokens (B, L, C) on their grid; in training with channel dropout."""
 

@@ -37,7 +37,7 @@ class Packed:
     @classmethod
     def of(cls, matrix: Tensor) -> "Packed":
         """matrix (k, m) on a CPU, of a type that ``suits``."""
-        return cls(_pack(matrix.t()))
+        return cls(torch.ops.mkldnn._reorder_linear_weight(matrix.t()))
 
     def plain(self) -> Tensor:
         """(k, m), every number as it was."""
@@ -48,14 +48,6 @@ class Packed:
 
     def __reduce__(self) -> tuple:
         return Packed.of, (self.plain().contiguous(),)
-
-    @property
-    def shape(self) -> torch.Size:
-        return self.laid_out.shape[::-1]
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.laid_out.dtype
 
 
 def matmul(a: Tensor, b: Tensor | Packed) -> Tensor:
@@ -170,11 +162,6 @@ def _convolution(
     name, numbers = activation
     convolve = torch.ops.mkldnn._convolution_pointwise
     return convolve(x, weight, bias, *how, name, numbers, "none")
-
-
-def _pack(weight: Tensor) -> Tensor:
-    """weight (m, k), of any strides."""
-    return torch.ops.mkldnn._reorder_linear_weight(weight)
 
 
 def _dense(x: Tensor) -> Tensor:

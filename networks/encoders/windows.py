@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.swin_transformer import ShiftedWindowAttention
 
+from networks.layers import linear_of
+
 
 class FusedWindowAttention(nn.Module):
     """``swin.WindowAttention`` for inference."""
@@ -25,9 +27,7 @@ class FusedWindowAttention(nn.Module):
         dim = qkv.in_features
         scale = torch.ones(3 * dim)
         scale[:dim] = (dim // self.heads) ** -0.5  # queries come scaled
-        self.qkv = nn.Linear(dim, 3 * dim, device="meta")
-        self.qkv.weight = nn.Parameter(qkv.weight.detach() * scale[:, None], requires_grad=False)
-        self.qkv.bias = nn.Parameter(qkv.bias.detach() * scale, requires_grad=False)
+        self.qkv = linear_of(qkv.weight * scale[:, None], qkv.bias * scale)
         self.proj = attention.proj
         bias = attention.get_relative_position_bias().detach()
         self.register_buffer("bias", bias.transpose(0, 1))  # (h, 1, s, s)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from networks.attention import global_attention, local_attention
-from networks.layers import to_map
+from networks.layers import linear_of, to_map
 from networks.mavos.elstt import ELSTT, ELSTTBlock
 from networks.mavos.mca import EntryFusion, ModulatedAttention, ModulatedCrossAttention
 from networks.mavos.memory import Entry, Fuse
@@ -40,7 +40,7 @@ class FusedELSTT(nn.Module):
         dim = elstt.blocks[0].norm1.normalized_shape[0]
         to_id_values = [block.to_id_value for block in elstt.blocks]
         weight = torch.cat([layer.weight[:, -dim:] for layer in to_id_values])
-        self.embed = _linear(weight, torch.cat([layer.bias for layer in to_id_values]))
+        self.embed = linear_of(weight, torch.cat([layer.bias for layer in to_id_values]))
         self.norm = elstt.norm
 
     def forward(
@@ -87,17 +87,17 @@ class FusedBlock(nn.Module):
         self.split = [key_dim, value_dim, value_dim]
         self.read = _merge([block.to_key_value, block.to_gate], block.norm1)
         if not block.is_first:
-            id_part = _linear(block.to_id_value.weight[:, :dim], None)
+            id_part = linear_of(block.to_id_value.weight[:, :dim], None)
             self.read_id = _merge([block.to_id_gate, id_part], block.id_norm1)
         self.window, self.backend = block.short_term.window, block.short_term.backend
         self.long_mix, self.short_mix = _Mix(block.long_term), _Mix(block.short_term)
         relative = block.short_term.relative_emb_k
-        self.bias = _linear(relative.weight.flatten(1), relative.bias)
+        self.bias = linear_of(relative.weight.flatten(1), relative.bias)
 
         own = block.self_propagation
         self.own_mix = _Mix(own)
         to_key, bias = own.linear_QK.weight, own.linear_QK.bias
-        visual_key, id_key = _linear(to_key[:, :dim], bias), _linear(to_key[:, dim:], None)
+        visual_key, id_key = linear_of(to_key[:, :dim], bias), linear_of(to_key[:, dim:], None)
         self.own = _merge([visual_key, own.linear_V1, own.linear_U1], block.norm2)
         self.own_id = _merge([id_key, own.linear_V2, own.linear_U2], block.id_norm2)
         self.mca = block.mca and FusedFusion(block.mca)
@@ -230,12 +230,4 @@ def _merge(layers: Sequence[nn.Linear], norm: nn.LayerNorm) -> nn.Linear:
             for layer in layers
         ]
     )
-    return _linear(weight * norm.weight, bias + weight @ norm.bias)
-
-
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    """A layer of these values."""
-    layer = nn.Linear(*weight.shape[::-1], bias=bias is not None, device="meta")
-    layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    layer.bias = bias if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
-    return layer
+    return linear_of(weight * norm.weight, bias + weight @ norm.bias)
