@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 from turns import Player
 
-from networks import build_model
-from utils.checkpoint import save_weights
-from utils.device import machine, pick_device, route_products_to_onednn
-from utils.errors import UserError, unknown_name
+from mavos.networks import build_model
+from mavos.utils.checkpoint import save_weights
+from mavos.utils.device import machine, pick_device, route_products_to_onednn
+from mavos.utils.errors import UserError, unknown_name
 
 # names of the mode: dtype, and whether products go to oneDNN (on a CPU, where exact)
 MODES = {

@@ -25,11 +25,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from networks import build_model, onednn
-from networks.inference import for_inference
-from networks.segmenter import VideoSegmenter, hard_labels
-from utils.device import machine
-from utils.errors import UserError
+from mavos.networks import build_model, onednn
+from mavos.networks.inference import for_inference
+from mavos.networks.segmenter import VideoSegmenter, hard_labels
+from mavos.utils.device import machine
+from mavos.utils.errors import UserError
 
 CLOCKS = {"wall": 0, "cpu": 1}  # place in what ``harness.timed`` returns
 GAP = 2  # frames between updates while measuring: every other frame shows one
@@ -114,7 +114,7 @@ def watched(model: VideoSegmenter, parts: Parts) -> Iterator[None]:
                 replace(owner, name, part)
         for name, module in list(sys.modules.items()):
             # not inside the package, whose functions call each other
-            if name.startswith("networks.") and not name.startswith("networks.attention"):
+            if name.startswith("networks.") and not name.startswith("mavos.networks.attention"):
                 if hasattr(module, "global_attention"):
                     replace(module, "global_attention", _which_attention)
                 if hasattr(module, "local_attention"):

@@ -14,11 +14,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from configs.schema import TrainConfig
-from dataloaders import augment, clip_making, clip_sampling, static_motion, train_clips
-from dataloaders.clip_workers import tune_process
-from dataloaders.train_videos import clip_sources
-from utils.paths import DATASETS
+from mavos.configs.schema import TrainConfig
+from mavos.dataloaders.clips import augment, clip_making, clip_sampling, static_motion, train_clips
+from mavos.dataloaders.clips.clip_workers import tune_process
+from mavos.dataloaders.listings.train_datasets import clip_sources
+from mavos.utils.paths import DATASETS
 
 # stage -> functions whose time it is, less that of other stages inside them
 STAGES = {

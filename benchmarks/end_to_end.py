@@ -22,17 +22,17 @@ import harness
 import numpy as np
 import torch
 
-from dataloaders import find_dataset, list_videos
-from dataloaders.images import read_image
-from dataloaders.resize import to_input
-from dataloaders.types import Video
-from networks import build_model
-from networks.segmenter import hard_labels
-from networks.transfers import transfers_for
-from utils.checkpoint import save_weights
-from utils.device import machine, pick_device
-from utils.errors import UserError
-from utils.masks import MaskWriter, zip_results
+from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.listings.eval_datasets import find_dataset, list_videos
+from mavos.dataloaders.media.images import read_image
+from mavos.dataloaders.media.mask_writing import MaskWriter, zip_results
+from mavos.dataloaders.types import Video
+from mavos.networks import build_model
+from mavos.networks.segmenter import hard_labels
+from mavos.networks.transfers import transfers_for
+from mavos.utils.checkpoint import save_weights
+from mavos.utils.device import machine, pick_device
+from mavos.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_FRAMES = 40  # of the first video, for the steps by themselves

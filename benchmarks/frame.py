@@ -16,14 +16,14 @@ from collections.abc import Iterator
 import harness
 import torch
 
-from networks import build_model
-from networks.graphs import build_runner
-from networks.inference import for_inference
-from networks.segmenter import call
-from networks.wrappers import ObjectGroups
-from tools.benchmarking.recorder import state_bytes
-from utils.device import machine, peak_memory_bytes, pick_device, reset_peak_memory
-from utils.errors import UserError
+from mavos.networks import build_model
+from mavos.networks.graphs import build_runner
+from mavos.networks.inference import for_inference
+from mavos.networks.segmenter import call
+from mavos.networks.wrappers import ObjectGroups
+from mavos.speed_curves.recorder import state_bytes
+from mavos.utils.device import machine, peak_memory_bytes, pick_device, reset_peak_memory
+from mavos.utils.errors import UserError
 
 COMBINED = ("model", "objects", "dtype", "resolution")  # options that may have several values
 

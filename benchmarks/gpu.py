@@ -16,10 +16,10 @@ from pathlib import Path
 
 import harness
 
-from tools.benchmarking.runs import round_numbers
-from utils.device import machine, precisions
-from utils.errors import UserError
-from utils.files import write_json
+from mavos.speed_curves.runs import round_numbers
+from mavos.utils.device import machine, precisions
+from mavos.utils.errors import UserError
+from mavos.utils.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = "tools/benchmark.py"  # the other scripts are beside this one

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import configs
-from configs.schema import Config
-from dataloaders.resize import long_edge_of, network_sizes
-from networks import onednn
-from networks.segmenter import VideoSegmenter, hard_labels, one_hot
-from tools import cli
-from utils.device import (
+from mavos import configs
+from mavos.configs.schema import Config
+from mavos.dataloaders.inputs import long_edge_of, network_sizes
+from mavos.networks import onednn
+from mavos.networks.segmenter import VideoSegmenter, hard_labels, one_hot
+from mavos.run.entry import finish
+from mavos.utils.device import (
     allow_tf32,
     keep_freed_memory,
     pick_device,
@@ -33,7 +33,7 @@ from utils.device import (
     tune_cpu,
     use_threads,
 )
-from utils.errors import UserError, unknown_name
+from mavos.utils.errors import UserError, unknown_name
 
 RESOLUTIONS = {480: (480, 854), 720: (720, 1280)}
 DTYPES = ("fp32", "tf32", "bf16", "fp16")
@@ -306,4 +306,4 @@ def _text(value: Any) -> str:
 
 def run(main: Callable[[list[str]], int]) -> None:
     """End the process as the tools do: a mistake of the user is one line and status 2."""
-    cli.run(main)
+    finish(main, sys.argv[1:])

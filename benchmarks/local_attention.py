@@ -13,9 +13,9 @@ import statistics
 import harness
 import torch
 
-from networks import build_model
-from networks.attention.backends import BACKENDS, PLAIN
-from utils.device import machine, pick_device
+from mavos.networks import build_model
+from mavos.networks.attention.backends import BACKENDS, PLAIN
+from mavos.utils.device import machine, pick_device
 
 
 @torch.inference_mode()

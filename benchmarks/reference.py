@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from networks.mavos import mca, propagation
-from networks.mavos.memory import Memory
-from networks.mavos.model import MAVOS
-from networks.segmenter import Segmented
+from mavos.networks.lstt.memory import Memory
+from mavos.networks.lstt.model import MAVOS
+from mavos.networks.mavos import mca, propagation
+from mavos.networks.segmenter import Segmented
 
 UNUSED = -1e10  # logit of an identity that no object has
 

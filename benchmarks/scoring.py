@@ -21,12 +21,12 @@ import harness
 import numpy as np
 import torch
 
-from tools.scoring.folders import score_all
-from tools.scoring.predictions import FolderOfMasks
-from tools.scoring.protocols import DAVIS2017
-from tools.scoring.truth import Truth
-from utils.errors import UserError
-from utils.masks import MaskWriter
+from mavos.dataloaders.media.mask_writing import MaskWriter
+from mavos.scoring.folders import score_all
+from mavos.scoring.predictions import FolderOfMasks
+from mavos.scoring.protocols import DAVIS2017
+from mavos.scoring.truth import Truth
+from mavos.utils.errors import UserError
 
 CPU = torch.device("cpu")
 Means = dict[str, tuple[float, float]]  # "<video>_<object>" -> means of J and F

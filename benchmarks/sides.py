@@ -7,14 +7,14 @@ import torch
 from reference import Reference
 from torch import Tensor
 
-import configs
-from networks import build_model, onednn
-from networks.inference import for_inference
-from networks.mavos.model import MAVOS
-from networks.segmenter import hard_labels, one_hot
-from networks.wrappers import ObjectGroups
-from utils.checkpoint import load_weights
-from utils.device import keep_freed_memory, route_products_to_onednn
+from mavos import configs
+from mavos.networks import build_model, onednn
+from mavos.networks.inference import for_inference
+from mavos.networks.lstt.model import MAVOS
+from mavos.networks.segmenter import hard_labels, one_hot
+from mavos.networks.wrappers import ObjectGroups
+from mavos.utils.checkpoint import load_weights
+from mavos.utils.device import keep_freed_memory, route_products_to_onednn
 
 
 class FastSide:

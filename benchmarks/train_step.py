@@ -15,12 +15,12 @@ import time
 
 import torch
 
-import configs
-from dataloaders.types import Clips
-from networks import build_model
-from tools.train_step import Trainer
-from tools.training import clip_side
-from utils.device import (
+from mavos import configs
+from mavos.dataloaders.types import Clips
+from mavos.networks import build_model
+from mavos.training.command import clip_side
+from mavos.training.step import Trainer
+from mavos.utils.device import (
     device_name,
     peak_memory_bytes,
     pick_device,

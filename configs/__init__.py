@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from configs.models import MODELS
-from configs.overrides import override
-from configs.schema import Config
-from configs.stages import STAGES
-from utils.errors import UserError, unknown_name
+from mavos.configs.models import MODELS
+from mavos.configs.overrides import override
+from mavos.configs.schema import Config
+from mavos.configs.stages import STAGES
+from mavos.utils.errors import UserError, unknown_name
 
 
 def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) -> Config:

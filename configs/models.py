@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from configs.schema import ModelConfig
+from mavos.configs.schema import ModelConfig
 
 _NEVER = 9999  # frames; only annotated frames enter the long-term memory
 _RESNET50 = {

@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from utils.errors import UserError, unknown_name
+from mavos.utils.errors import UserError, unknown_name
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args, get_origin, get_type_hints
 
-from utils.errors import UserError
+from mavos.utils.errors import UserError
 
 
 def _check(cfg) -> None:
@@ -241,8 +241,8 @@ class EvalConfig:
 class Config:
     """A whole run."""
 
-    name: str  # key in ``configs.models.MODELS``
-    stage: str  # key in ``configs.stages.STAGES``
+    name: str  # key in ``mavos.configs.models.MODELS``
+    stage: str  # key in ``mavos.configs.stages.STAGES``
     exp_name: str = "default"
     model: ModelConfig
     data: DataConfig = field(default_factory=DataConfig)

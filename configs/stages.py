@@ -13,7 +13,7 @@ are the paper's, for R50-MAVOS; where none is named, none is known for the stage
 
 from dataclasses import dataclass, replace
 
-from configs.schema import TrainConfig
+from mavos.configs.schema import TrainConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.palette import IGNORE
+from mavos.utils.palette import IGNORE
 
 
 def numbered_frame_name(index: int) -> str:

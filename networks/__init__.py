@@ -1,12 +1,12 @@
-"""Segmentation networks behind one contract, ``networks.segmenter.VideoSegmenter``."""
+"""Segmentation networks behind one contract, ``mavos.networks.segmenter.VideoSegmenter``."""
 
 import torch
 
-from configs.schema import ModelConfig
-from networks.aot import build_aot
-from networks.attention import backends
-from networks.mavos import build_mavos
-from networks.segmenter import VideoSegmenter
+from mavos.configs.schema import ModelConfig
+from mavos.networks.aot import build_aot
+from mavos.networks.attention import backends
+from mavos.networks.mavos import build_mavos
+from mavos.networks.segmenter import VideoSegmenter
 
 METHODS = {"mavos": build_mavos, "aot": build_aot}
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from utils.errors import UserError
+from mavos.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 

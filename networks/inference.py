@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FrozenBatchNorm2d
 
-from networks import onednn
-from networks.segmenter import Run, VideoSegmenter, call
+from mavos.networks import onednn
+from mavos.networks.segmenter import Run, VideoSegmenter, call
 
 
 def for_inference(

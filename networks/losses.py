@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from utils.palette import IGNORE
+from mavos.utils.palette import IGNORE
 
 
 def bootstrapped_cross_entropy(logits: Tensor, labels: Tensor, keep: float) -> Tensor:

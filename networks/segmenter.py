@@ -88,7 +88,7 @@ def hard_labels(logits: Tensor) -> Tensor:
 
 
 class TrainableSegmenter(VideoSegmenter, Protocol):
-    """What ``networks.unroll.ClipUnroll`` asks of a method beyond the four verbs.
+    """What ``mavos.networks.unroll.ClipUnroll`` asks of a method beyond the four verbs.
 
     slots (B, M): the channels of logits to give, in that order, out of 1 + max_objects; training
     shuffles identities with it.

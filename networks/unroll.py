@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from networks.losses import bootstrapped_cross_entropy, soft_jaccard
-from networks.segmenter import TrainableSegmenter, hard_labels, one_hot
-from utils.imagenet import IMAGE_MEAN, IMAGE_STD
-from utils.palette import IGNORE
+from mavos.networks.losses import bootstrapped_cross_entropy, soft_jaccard
+from mavos.networks.segmenter import TrainableSegmenter, hard_labels, one_hot
+from mavos.utils.imagenet import IMAGE_MEAN, IMAGE_STD
+from mavos.utils.palette import IGNORE
 
 UNUSED = -1e10  # logit of an identity that a clip does not have
 

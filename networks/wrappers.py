@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from networks.segmenter import Segmented, VideoSegmenter
+from mavos.networks.segmenter import Segmented, VideoSegmenter
 
 
 class ObjectGroups(nn.Module):

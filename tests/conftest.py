@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import configs
-from networks import build_model
-from utils.checkpoint import official_state_dict
+from mavos import configs
+from mavos.networks import build_model
+from mavos.utils.checkpoint import official_state_dict
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def what_tools_set_for_their_process_goes() -> Iterator[None]:
     before, level, precision = root.handlers[:], root.level, matmul and matmul.fp32_precision
     yield
     for handler in root.handlers[:]:
-        if type(handler).__module__ == "utils.logging" and handler not in before:
+        if type(handler).__module__ == "mavos.utils.logging" and handler not in before:
             root.removeHandler(handler)
     root.setLevel(level)
     if matmul is not None:

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tools import cli, evaluation
-from utils.palette import davis_palette
+from mavos.evaluation import command as evaluation
+from mavos.run import entry
+from mavos.utils.palette import davis_palette
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (48, 72)  # (H, W) of made-up frames
@@ -64,7 +65,7 @@ def run(*argv: object, main: Callable[[list[str]], int] = evaluation.main) -> En
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            cli.run(main, [str(a) for a in argv])
+            entry.finish(main, [str(a) for a in argv])
     except SystemExit as ended:
         status = ended.code
     return Ended(status, out.getvalue(), err.getvalue())

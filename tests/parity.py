@@ -8,12 +8,12 @@ import parity_weights
 import torch
 from torch import Tensor, nn
 
-import configs
-from dataloaders.resize import to_input
-from networks import build_model
-from networks.mavos.memory import Entry
-from networks.mavos.model import MAVOS
-from utils.checkpoint import load_weights
+from mavos import configs
+from mavos.dataloaders.inputs import to_input
+from mavos.networks import build_model
+from mavos.networks.lstt.memory import Entry
+from mavos.networks.lstt.model import MAVOS
+from mavos.utils.checkpoint import load_weights
 
 LOGITS = {"atol": 5e-4, "rtol": 1e-4}
 INTERMEDIATES = {"atol": 1e-3, "rtol": 1e-4}

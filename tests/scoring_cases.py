@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 from shared_data import shared
 
-from tools.scoring.folders import score_all
-from tools.scoring.plans import USUAL, Options
-from tools.scoring.predictions import FolderOfMasks, open_predictions
-from tools.scoring.protocols import PROTOCOLS
-from tools.scoring.scores import Scores
-from tools.scoring.truth import Truth, find_truth
+from mavos.scoring.folders import score_all
+from mavos.scoring.plans import USUAL, Options
+from mavos.scoring.predictions import FolderOfMasks, open_predictions
+from mavos.scoring.protocols import PROTOCOLS
+from mavos.scoring.scores import Scores
+from mavos.scoring.truth import Truth, find_truth
 
 EXACT = {"abs": 1e-9, "rel": 0}
 

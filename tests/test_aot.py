@@ -6,17 +6,17 @@ from eval_tool import ids_in, make_video, members
 from eval_tool import run as evaluate
 from torch import Tensor
 
-import configs
-from networks import build_model
-from networks.aot.attention import ShortTermAttention
-from networks.attention.tiles import outside
-from networks.inference import for_inference
-from networks.layers import join_heads, split_heads
-from networks.mavos.memory import POLICIES
-from networks.segmenter import hard_labels, one_hot
-from networks.wrappers import ObjectGroups
-from utils.checkpoint import official_state_dict
-from utils.errors import UserError
+from mavos import configs
+from mavos.networks import build_model
+from mavos.networks.aot.attention import ShortTermAttention
+from mavos.networks.attention.tiles import outside
+from mavos.networks.inference import for_inference
+from mavos.networks.layers import join_heads, split_heads
+from mavos.networks.lstt.memory import POLICIES
+from mavos.networks.segmenter import hard_labels, one_hot
+from mavos.networks.wrappers import ObjectGroups
+from mavos.utils.checkpoint import official_state_dict
+from mavos.utils.errors import UserError
 
 SMALL = (
     *("model.encoder=nano", "model.dim=32", "model.depth=2", "model.heads=4"),

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from eval_tool import ROOT, nano, run
 
-from tools.webapp import command
-from tools.webapp.private_folder import private_folder
+from mavos.webapp import command
+from mavos.webapp.private_folder import private_folder
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from networks.attention import global_attention, local_attention, tiles, whole
+from mavos.networks.attention import global_attention, local_attention, tiles, whole
 
 
 def dense_local_attention(query, key, value, bias, size, window) -> Tensor:

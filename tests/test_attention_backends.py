@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from test_attention import dense_local_attention, make
 
-from configs.schema import ModelConfig
-from networks.attention import backends, local_attention, sampler, triton_window
-from networks.attention.backends import BACKENDS, Backend
-from utils.errors import UserError
+from mavos.configs.schema import ModelConfig
+from mavos.networks.attention import backends, local_attention, sampler, triton_window
+from mavos.networks.attention.backends import BACKENDS, Backend
+from mavos.utils.errors import UserError
 
 # Triton decides at its first import whether it interprets kernels, in NumPy, or compiles them
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"

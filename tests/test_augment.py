@@ -8,11 +8,11 @@ import torch
 import torchvision.transforms.v2.functional as tv
 from train_data import colours_of
 
-from configs.schema import TrainConfig
-from dataloaders import colour
-from dataloaders.augment import FILL, augment, draw_crop
-from dataloaders.clip_objects import keep_objects
-from dataloaders.static_motion import static_clip
+from mavos.configs.schema import TrainConfig
+from mavos.dataloaders.clips import colour
+from mavos.dataloaders.clips.augment import FILL, augment, draw_crop
+from mavos.dataloaders.clips.clip_objects import keep_objects
+from mavos.dataloaders.clips.static_motion import static_clip
 
 # what has no colours changed can be compared with its labels
 PLAIN = TrainConfig(augmentation="v1", short_edge=96, min_object_pixels=20, clip_length=3)
@@ -160,7 +160,7 @@ def test_v2_changes_colours_of_all_frames_alike():
 
 @pytest.mark.parametrize("size", [(80, 120), (300, 450), (40, 60)])
 def test_static_clip_moves_picture_and_labels_together(size, monkeypatch):
-    monkeypatch.setattr("dataloaders.static_motion.COLOURS_STATIC_V1", NO_COLOURS)
+    monkeypatch.setattr("mavos.dataloaders.clips.static_motion.COLOURS_STATIC_V1", NO_COLOURS)
     labels = np.zeros(size, np.uint8)
     height, width = size
     labels[height // 4 : height // 2, width // 6 : width // 2] = 1

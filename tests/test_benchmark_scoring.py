@@ -17,7 +17,7 @@ STAND_IN = """
 import os
 import numpy as np
 from PIL import Image
-from utils.metrics import boundary_accuracy
+from mavos.scoring.metrics import boundary_accuracy
 
 class DAVISEvaluation:
     def __init__(self, davis_root, task, gt_set, sequences="all", codalab=False):

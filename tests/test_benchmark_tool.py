@@ -14,13 +14,13 @@ import pytest
 import torch
 from eval_tool import ROOT, make_video
 
-from dataloaders.images import read_image
-from networks import tracking
-from tools.benchmarking import command, measure, report
-from tools.benchmarking.frames import discs, made_up_frames
-from tools.benchmarking.runs import Run, curve_marks, round_numbers
-from utils.errors import UserError
-from utils.process_memory import peak_resident_memory_bytes, resident_memory_bytes
+from mavos.dataloaders.media.images import read_image
+from mavos.speed_curves import command, measure, report
+from mavos.speed_curves.frames import discs, made_up_frames
+from mavos.speed_curves.runs import Run, curve_marks, round_numbers
+from mavos.tracking import frame_loop as tracking
+from mavos.utils.errors import UserError
+from mavos.utils.process_memory import peak_resident_memory_bytes, resident_memory_bytes
 
 NANO = ("--model", "mavos_nano", "--device", "cpu", "--threads", 1)
 SMALL = (*NANO, "--size", 49, 65, "--lt_gap", 5)

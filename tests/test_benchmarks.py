@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from benchmark_tool import NANO, load, run, start, told
 
-from tools.benchmarking.options import parse
+from mavos.speed_curves.options import parse
 
 SMALL = ("--size", 48, 80)
 TOKENS = 7 * 11  # of a frame of that size in mavos_nano

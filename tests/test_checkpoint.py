@@ -6,9 +6,9 @@ import torch
 from shared_data import FIXTURES
 from torchvision.models import mobilenet_v2, resnet50
 
-import configs
-from networks import build_model
-from utils.checkpoint import (
+from mavos import configs
+from mavos.networks import build_model
+from mavos.utils.checkpoint import (
     load_encoder,
     load_weights,
     official_state_dict,
@@ -17,7 +17,7 @@ from utils.checkpoint import (
     to_code_name,
     to_disk_name,
 )
-from utils.errors import UserError
+from mavos.utils.errors import UserError
 
 OFFICIAL = {"mavos": "mavos_mobilenetv2"} | {
     name: name for name in ("r50_mavos", "swinb_mavos", "aott", "aotl", "deaotl")

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 from train_data import save_frame, save_video
 
-from dataloaders.clip_sampling import reflect, sample_frames
-from dataloaders.train_videos import list_train
-from dataloaders.types import LabelledVideo
-from utils.errors import UserError
+from mavos.dataloaders.clips.clip_sampling import reflect, sample_frames
+from mavos.dataloaders.listings.train_datasets import list_train
+from mavos.dataloaders.types import LabelledVideo
+from mavos.utils.errors import UserError
 
 
 def make(root, length=6, **options) -> LabelledVideo:

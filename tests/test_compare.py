@@ -8,10 +8,10 @@ import pytest
 import torch
 from benchmark_tool import BENCHMARKS, NANO, load, run, told
 
-import configs
-from networks import build_model
-from networks.inference import for_inference
-from networks.segmenter import hard_labels, one_hot
+from mavos import configs
+from mavos.networks import build_model
+from mavos.networks.inference import for_inference
+from mavos.networks.segmenter import hard_labels, one_hot
 
 SIZE = (49, 81)
 OPTIONS = ["--models", *NANO[1:], "--frames", 3, "--warmup", 1, "--gap", 2, "--objects", 2]

@@ -4,14 +4,14 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-import configs
-from configs.models import MODELS
-from configs.overrides import override
-from configs.schema import ModelConfig
-from networks import METHODS
-from networks.encoders import ENCODERS
-from networks.mavos.memory import POLICIES
-from utils.errors import UserError
+from mavos import configs
+from mavos.configs.models import MODELS
+from mavos.configs.overrides import override
+from mavos.configs.schema import ModelConfig
+from mavos.networks import METHODS
+from mavos.networks.encoders import ENCODERS
+from mavos.networks.lstt.memory import POLICIES
+from mavos.utils.errors import UserError
 
 
 @pytest.mark.parametrize(

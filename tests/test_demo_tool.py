@@ -19,17 +19,17 @@ from media import write_clip
 from PIL import Image
 from shared_data import shared
 
-from dataloaders import live_sources, read_ahead
-from dataloaders.frame_sources import frames_from
-from dataloaders.frames import SourceFrame
-from dataloaders.images import read_image
-from tools.demo_run import command, preview
-from tools.demo_run.summary import Summary
-from tools.demo_run.thumbnails import Thumbnails
-from tools.demo_run.tracking import Tracked
-from tools.tracker import VideoTracker
-from utils.errors import OutputError
-from utils.launch import RepeatedWish
+from mavos.dataloaders.media import live_sources, read_ahead
+from mavos.dataloaders.media.frame_sources import frames_from
+from mavos.dataloaders.media.frames import SourceFrame
+from mavos.dataloaders.media.images import read_image
+from mavos.demo import command, preview
+from mavos.demo.summary import Summary
+from mavos.demo.thumbnails import Thumbnails
+from mavos.demo.tracking import Tracked
+from mavos.tracking.tracker import VideoTracker
+from mavos.utils.errors import OutputError
+from mavos.utils.launch import RepeatedWish
 
 SIZE = (48, 64)  # (H, W)
 NTSC = Fraction(30_000, 1001)
@@ -229,7 +229,7 @@ def test_the_mask_of_a_damaged_frame_waits_for_the_next(demo, frames, mask, tmp_
 
 
 def test_many_damaged_frames_do_not_flood_the_screen(demo, frames, mask, monkeypatch):
-    monkeypatch.setattr("tools.demo_run.tracking._FAULTS_TOLD", 3)
+    monkeypatch.setattr("mavos.demo.tracking._FAULTS_TOLD", 3)
     for bad in range(2, 9):
         (frames / f"img{bad}.png").write_bytes(b"")
     ended = demo(frames, "--mask", mask)

@@ -6,8 +6,8 @@ import os
 import pytest
 import torch
 
-from utils import device as devices
-from utils.errors import UserError
+from mavos.utils import device as devices
+from mavos.utils.errors import UserError
 
 CPU, MPS, GPU = torch.device("cpu"), torch.device("mps"), torch.device("cuda", 0)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from utils.distributed import (
+from mavos.utils.distributed import (
     Counter,
     WorkQueue,
     barrier,
@@ -23,15 +23,21 @@ from utils.distributed import (
     rank,
     world_size,
 )
-from utils.launch import launch
+from mavos.utils.launch import launch
 
 ROOT = Path(__file__).resolve().parents[1]
 
 SHARES_WORK = """
 import json, sys, time
 import torch
-from utils.distributed import (
-    Counter, WorkQueue, barrier, gather_objects, init_distributed, leave, rank
+from mavos.utils.distributed import (
+    Counter,
+    WorkQueue,
+    barrier,
+    gather_objects,
+    init_distributed,
+    leave,
+    rank,
 )
 
 init_distributed(torch.device("cpu"))
@@ -72,7 +78,7 @@ except KeyboardInterrupt:
 """
 
 FOLLOWS = """
-from utils.launch import follow_launcher
+from mavos.utils.launch import follow_launcher
 follow_launcher()
 """
 

@@ -13,9 +13,9 @@ from eval_tool import Ended, run
 from file_server import closed_address, file_server
 from torchvision.models import mobilenet_v2
 
-from tools.zoo import fetch
-from tools.zoo.command import main
-from tools.zoo.entries import ZOO, Entry
+from mavos.zoo import fetch
+from mavos.zoo.command import main
+from mavos.zoo.entries import ZOO, Entry
 
 WEB_PAGE = b"\n <!DOCTYPE html><html><body>Sign in</body></html>"
 MCA = "long_term_memory_attention."

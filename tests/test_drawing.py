@@ -5,10 +5,10 @@ import builtins
 import numpy as np
 import pytest
 
-from dataloaders.images import read_image
-from utils.drawing import contact_sheet, object_color, overlay, write_png
-from utils.errors import OutputError, UserError
-from utils.plots import loss_curve, moving_mean
+from mavos.dataloaders.media.images import read_image
+from mavos.pictures.drawing import contact_sheet, object_color, overlay, write_png
+from mavos.pictures.plots import loss_curve, moving_mean
+from mavos.utils.errors import OutputError, UserError
 
 
 def _image(height: int = 60, width: int = 80, value: int = 100) -> np.ndarray:

@@ -9,13 +9,14 @@ import pytest
 import torch
 from eval_tool import SIZE, ids_in, labels, make_video, members, nano, run
 
-import configs
-from dataloaders import list_videos
-from dataloaders.video_reader import VideoReader
-from networks.segmenter import call
-from networks.tracking import segment_video
-from tools import build, evaluation
-from utils.stopwatch import Stopwatch
+from mavos import configs
+from mavos.dataloaders.listings.eval_datasets import list_videos
+from mavos.dataloaders.media.video_reader import VideoReader
+from mavos.evaluation import command as evaluation
+from mavos.networks.segmenter import call
+from mavos.run import build
+from mavos.tracking.frame_loop import segment_video
+from mavos.tracking.stopwatch import Stopwatch
 
 IDS = {"left": (2, 7, 90), "right": (1,)}
 LENGTHS = {"left": 6, "right": 4}

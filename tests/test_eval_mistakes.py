@@ -9,7 +9,7 @@ import pytest
 import torch
 from eval_tool import ROOT, make_video, members, nano, run
 
-from tools import evaluation
+from mavos.evaluation import command as evaluation
 
 VIDEOS = {"first": 5, "second": 4}
 

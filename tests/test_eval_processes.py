@@ -103,7 +103,8 @@ def test_two_processes_give_the_archive_of_one(run_two, whole):
 
 def test_torchrun_gives_the_same_archive(options, whole, tmp_path):
     torchrun = ["-m", "torch.distributed.run", "--rdzv-backend", "c10d"]
-    torchrun += ["--rdzv-endpoint", "localhost:0", "--nproc_per_node", "2", "-m", "tools.eval"]
+    torchrun += ["--rdzv-endpoint", "localhost:0", "--nproc_per_node", "2"]
+    torchrun += ["-m", "mavos.tools.eval"]
     given = [*options, "--output", tmp_path / "out"]
     ended = wait(start(*torchrun, *given, cwd=tmp_path, PYTHONPATH=str(ROOT)))
     assert members(ended.archive) == whole
@@ -125,7 +126,7 @@ def test_status_2_and_one_message_survive_two_processes(run_two, tmp_path):
 
 def test_ctrl_c_keeps_finished_videos(options, whole, tmp_path):
     out = tmp_path / "out"
-    process = start("-m", "tools.eval", *options, "--output", out, cwd=ROOT)
+    process = start("-m", "mavos.tools.eval", *options, "--output", out, cwd=ROOT)
     in_mid_video(out, process)
     process.send_signal(signal.SIGINT)
     ended = wait(process)

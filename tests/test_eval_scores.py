@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from eval_tool import labels, make_video, nano, run, save_mask
 
-from dataloaders import EVAL_DATASETS
-from tools.scoring import after_eval
-from tools.scoring.folders import score_folders
+from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS
+from mavos.evaluation import scores as after_eval
+from mavos.scoring.folders import score_folders
 
 LENGTH = 5
 

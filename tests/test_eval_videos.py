@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from shared_data import shared
 
-from dataloaders import EVAL_DATASETS, list_videos
-from dataloaders.eval_videos import single_video
-from dataloaders.types import Video
-from dataloaders.video_reader import InputSize, VideoReader
-from utils.errors import UserError
+from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS, list_videos
+from mavos.dataloaders.listings.eval_videos import single_video
+from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.types import Video
+from mavos.utils.errors import UserError
 
 INPUT = InputSize(align_corners=True, max_long_edge=160.0)
 

@@ -18,11 +18,11 @@ from media import write_clip
 from PIL import Image
 from shared_data import shared
 
-from dataloaders import frame_sources, live_sources
-from dataloaders.captures import open_capture, shown
-from dataloaders.frame_sources import frames_from
-from dataloaders.video_files import VideoFile
-from utils.errors import UserError
+from mavos.dataloaders.media import frame_sources, live_sources
+from mavos.dataloaders.media.captures import open_capture, shown
+from mavos.dataloaders.media.frame_sources import frames_from
+from mavos.dataloaders.media.video_files import VideoFile
+from mavos.utils.errors import UserError
 
 SIZE = (48, 64)  # (H, W)
 

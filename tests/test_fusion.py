@@ -7,13 +7,13 @@ import pytest
 import torch
 from test_networks import build, image_of, labels_of
 
-import configs
-from configs.schema import ModelConfig
-from networks.inference import for_inference
-from networks.mavos import build_operator
-from networks.mavos.mca import EntryFusion, ModulatedCrossAttention
-from networks.mavos.memory import Entry
-from networks.segmenter import one_hot
+from mavos import configs
+from mavos.configs.schema import ModelConfig
+from mavos.networks.inference import for_inference
+from mavos.networks.lstt.memory import Entry
+from mavos.networks.mavos import build_operator
+from mavos.networks.mavos.mca import EntryFusion, ModulatedCrossAttention
+from mavos.networks.segmenter import one_hot
 
 FUSIONS = get_args(get_type_hints(ModelConfig)["fusion"])
 SIZE = (3, 4)

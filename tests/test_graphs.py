@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-import configs
-from networks import build_model
-from networks.graphs import (
+from mavos import configs
+from mavos.networks import build_model
+from mavos.networks.graphs import (
     MOST_FAILURES,
     Compiled,
     CudaGraphs,
@@ -24,8 +24,8 @@ from networks.graphs import (
     copies,
     tensors,
 )
-from networks.inference import for_inference
-from networks.segmenter import call, hard_labels, one_hot
+from mavos.networks.inference import for_inference
+from mavos.networks.segmenter import call, hard_labels, one_hot
 
 
 class Pretended:
@@ -243,7 +243,7 @@ def test_torch_compile_where_there_are_no_graphs(caplog):
         x = torch.arange(float(length))
         assert torch.equal(run(double, x), 2 * x)
     built = [c for c in run._calls.values() if c is not None]
-    told = [r for r in caplog.records if r.name == "networks.graphs"]
+    told = [r for r in caplog.records if r.name == "mavos.networks.graphs"]
     if shutil.which("g++") or shutil.which("clang++"):
         assert not told and len(built) == 2 and double not in built
     else:  # a machine without a C++ compiler says so, and goes on without

@@ -30,7 +30,7 @@ def test_data_folders_are_not_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(setuptools, "setup", lambda **options: asked.update(options))
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(ROOT / "setup.py"))
-    assert sorted(asked["packages"]) == sorted((*PACKAGES, "networks.mavos"))
+    assert sorted(asked["packages"]) == sorted((*PACKAGES, "mavos.networks.mavos"))
 
 
 def test_make_help_lists_every_target():

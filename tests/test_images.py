@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from shared_data import shared
 
-from dataloaders.images import list_images, read_image
-from utils.errors import UserError
+from mavos.dataloaders.media.images import list_images, read_image
+from mavos.utils.errors import UserError
 
 UPRIGHT = (240, 428, 3)
 

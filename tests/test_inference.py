@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-import configs
-from networks import build_model, onednn
-from networks.inference import for_inference
-from networks.segmenter import one_hot
-from utils import device as devices
+from mavos import configs
+from mavos.networks import build_model, onednn
+from mavos.networks.inference import for_inference
+from mavos.networks.segmenter import one_hot
+from mavos.utils import device as devices
 
 # Each encoder and each kind of block.
 NETWORKS = ("mavos", "r50_mavos", "swinb_mavos", "mavos_nano", "aott", "aotl", "deaott", "deaotl")

@@ -6,8 +6,8 @@ import re
 import pytest
 from tqdm import tqdm
 
-from utils.errors import UserError
-from utils.logging import run_header, setup_logging
+from mavos.utils.errors import UserError
+from mavos.utils.logging import run_header, setup_logging
 
 log = logging.getLogger("mavos.test")
 

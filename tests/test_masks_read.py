@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from shared_data import shared
 
-from dataloaders.mask_files import read_mask
-from utils.errors import UserError
-from utils.palette import davis_palette
+from mavos.dataloaders.media.mask_files import read_mask
+from mavos.utils.errors import UserError
+from mavos.utils.palette import davis_palette
 
 
 @pytest.mark.parametrize(

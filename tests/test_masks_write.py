@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import files, masks
-from utils.errors import OutputError, UserError
-from utils.files import atomic_path, write_json
-from utils.masks import MaskWriter, zip_results
-from utils.palette import davis_palette
+from mavos.dataloaders.media import mask_writing as masks
+from mavos.dataloaders.media.mask_writing import MaskWriter, zip_results
+from mavos.utils import files
+from mavos.utils.errors import OutputError, UserError
+from mavos.utils.files import atomic_path, write_json
+from mavos.utils.palette import davis_palette
 
 
 def _labels(seed: int = 0, size: tuple[int, int] = (48, 64)) -> np.ndarray:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from networks.mavos.memory import RENEWALS, Entry, Memory, build_policy, remember
+from mavos.networks.lstt.memory import RENEWALS, Entry, Memory, build_policy, remember
 
 TOKENS = 4
 

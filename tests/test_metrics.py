@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from shared_data import shared
 
-from dataloaders.mask_files import list_masks, read_mask
-from utils.metrics import (
+from mavos.dataloaders.media.mask_files import list_masks, read_mask
+from mavos.scoring.metrics import (
     boundary_accuracy,
     boundary_map,
     boundary_radius,

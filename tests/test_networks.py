@@ -5,15 +5,15 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import FrozenBatchNorm2d
 
-import configs
-from configs.models import MODELS
-from networks import build_model
-from networks.encoders import ENCODERS, build_encoder
-from networks.encoders.swin import WindowAttention
-from networks.encoders.windows import FusedWindowAttention
-from networks.inference import for_inference
-from networks.mavos.memory import POLICIES
-from networks.segmenter import one_hot
+from mavos import configs
+from mavos.configs.models import MODELS
+from mavos.networks import build_model
+from mavos.networks.encoders import ENCODERS, build_encoder
+from mavos.networks.encoders.swin import WindowAttention
+from mavos.networks.encoders.windows import FusedWindowAttention
+from mavos.networks.inference import for_inference
+from mavos.networks.lstt.memory import POLICIES
+from mavos.networks.segmenter import one_hot
 
 
 def build(name: str = "mavos_nano", *overrides: str):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dataloaders.clip_objects import Clip
-from dataloaders.object_merging import merge
+from mavos.dataloaders.clips.clip_objects import Clip
+from mavos.dataloaders.clips.object_merging import merge
 
 
 def clip(value: int, *boxes: tuple[int, int, int, int]) -> Clip:

@@ -16,12 +16,12 @@ from PIL import Image
 from shared_data import FIXTURES, shared
 from torch import Tensor
 
-from dataloaders.resize import network_sizes, to_input
-from networks.inference import for_inference
-from networks.mavos.model import MAVOS
-from networks.segmenter import hard_labels, one_hot
-from networks.wrappers import ObjectGroups
-from tools.evaluation import main
+from mavos.dataloaders.inputs import network_sizes, to_input
+from mavos.evaluation.command import main
+from mavos.networks.inference import for_inference
+from mavos.networks.lstt.model import MAVOS
+from mavos.networks.segmenter import hard_labels, one_hot
+from mavos.networks.wrappers import ObjectGroups
 
 # The network as it is trained, and what ``tools/eval.py`` makes of it.
 FORMS = {"training": lambda model: model, "inference": for_inference}

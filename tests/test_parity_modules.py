@@ -10,17 +10,21 @@ from shared_data import FIXTURES
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from networks.aot.attention import LongTermAttention, SelfAttention, ShortTermAttention
-from networks.aot.lstt import GridActivation, LSTTBlock
-from networks.aot.position import position_embedding
-from networks.layers import to_map, to_tokens
-from networks.mavos.decoder import FPNDecoder
-from networks.mavos.elstt import ELSTTBlock
-from networks.mavos.fused import FusedCrossAttention
-from networks.mavos.mca import ModulatedAttention, ModulatedCrossAttention
-from networks.mavos.memory import Entry
-from networks.mavos.propagation import LongTermPropagation, SelfPropagation, ShortTermPropagation
-from utils.checkpoint import to_code_name
+from mavos.networks.aot.attention import LongTermAttention, SelfAttention, ShortTermAttention
+from mavos.networks.aot.lstt import GridActivation, LSTTBlock
+from mavos.networks.aot.position import position_embedding
+from mavos.networks.layers import to_map, to_tokens
+from mavos.networks.lstt.decoder import FPNDecoder
+from mavos.networks.lstt.memory import Entry
+from mavos.networks.mavos.elstt import ELSTTBlock
+from mavos.networks.mavos.fused import FusedCrossAttention
+from mavos.networks.mavos.mca import ModulatedAttention, ModulatedCrossAttention
+from mavos.networks.mavos.propagation import (
+    LongTermPropagation,
+    SelfPropagation,
+    ShortTermPropagation,
+)
+from mavos.utils.checkpoint import to_code_name
 
 recorded = partial(Recorded, FIXTURES / "parity" / "modules")
 recorded_aot = partial(Recorded, FIXTURES / "parity" / "aot_modules")

@@ -9,25 +9,25 @@ import pytest
 import torch
 from shared_data import FIXTURES
 
-import configs
-from networks import build_model
-from networks.losses import (
+from mavos import configs
+from mavos.networks import build_model
+from mavos.networks.losses import (
     aux_weight,
     bootstrapped_cross_entropy,
     hard_pixel_share,
     soft_jaccard,
 )
-from networks.unroll import ClipUnroll, LossConfig, StepSettings
-from utils.checkpoint import load_weights, to_disk_name
-from utils.imagenet import IMAGE_MEAN, IMAGE_STD
-from utils.optim import (
+from mavos.networks.unroll import ClipUnroll, LossConfig, StepSettings
+from mavos.training.optim import (
     ENCODER,
     WeightAverage,
     build_optimizer,
     encoder_rate,
     learning_rate,
 )
-from utils.palette import IGNORE
+from mavos.utils.checkpoint import load_weights, to_disk_name
+from mavos.utils.imagenet import IMAGE_MEAN, IMAGE_STD
+from mavos.utils.palette import IGNORE
 
 STEP, LOSSES, SCHEDULES = (
     FIXTURES / "parity" / name for name in ("mavos_train_step", "losses", "schedules")

@@ -7,11 +7,11 @@ from PIL import Image
 from scoring_cases import EXACT, recorded, score_davis, score_root
 from shared_data import shared
 
-from dataloaders.mask_files import read_mask
-from tools.scoring.plans import Options
-from tools.scoring.scores import Scores
-from utils.errors import UserError
-from utils.metrics import statistics, variability
+from mavos.dataloaders.media.mask_files import read_mask
+from mavos.scoring.metrics import statistics, variability
+from mavos.scoring.plans import Options
+from mavos.scoring.scores import Scores
+from mavos.utils.errors import UserError
 
 CASES = (
     *("osvos", "perfect", "empty", "full", "shift", "dilate", "erode", "single_pixel"),

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mavos.dataloaders.media.mask_writing import MaskWriter
+from mavos.utils.paths import PROJECT
 from tests.media import write_clip
-from utils.masks import MaskWriter
-from utils.paths import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 

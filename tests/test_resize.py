@@ -8,7 +8,7 @@ import pytest
 import torch
 from shared_data import shared
 
-from dataloaders.resize import network_sizes, to_input
+from mavos.dataloaders.inputs import network_sizes, to_input
 
 
 def test_sizes_equal_the_recorded_ones() -> None:

@@ -13,7 +13,7 @@ from eval_tool import ROOT, Ended
 from scoring_cases import EXACT, recorded, save_masks
 from shared_data import shared
 
-from tools.scoring.command import main
+from mavos.scoring.command import main
 
 SIX = ("blackswan", "bmx-trees", "car-shadow", "dance-twirl", "dog", "parkour")
 

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from shared_data import shared
 
-from tools.scoring.baselines import copy_first_mask, nothing, score_baseline, score_video
-from tools.scoring.folders import score_folders
-from tools.scoring.frames import ObjectScore
-from tools.scoring.processes import in_processes
-from tools.scoring.scores import Scores
-from utils.errors import UserError
+from mavos.scoring.baselines import copy_first_mask, nothing, score_baseline, score_video
+from mavos.scoring.folders import score_folders
+from mavos.scoring.frames import ObjectScore
+from mavos.scoring.processes import in_processes
+from mavos.scoring.scores import Scores
+from mavos.utils.errors import UserError
 
 SIZE = (24, 32)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from scoring_cases import save_masks, score_root
 
-from tools.scoring.plans import Options
-from utils.errors import UserError
+from mavos.scoring.plans import Options
+from mavos.utils.errors import UserError
 
 # (left half, right half) of each frame
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from utils.stopwatch import Stopwatch
+from mavos.tracking.stopwatch import Stopwatch
 
 
 class Clock:

@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 from eval_tool import labels as read_palette_png
 
-from dataloaders import list_videos, synthetic
-from dataloaders.images import read_image
-from dataloaders.synthetic import EXTRA_VAL, SPEC_FILE, benchmark_videos, write_benchmark
-from dataloaders.synthetic_videos import STORIES, render_video
-from dataloaders.video_reader import InputSize, VideoReader
-from tools import make_synthetic
-from utils.errors import UserError
+from mavos.dataloaders.listings.eval_datasets import list_videos
+from mavos.dataloaders.media.images import read_image
+from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.synthetic import dataset as synthetic
+from mavos.dataloaders.synthetic.dataset import (
+    EXTRA_VAL,
+    SPEC_FILE,
+    benchmark_videos,
+    write_benchmark,
+)
+from mavos.dataloaders.synthetic.videos import STORIES, render_video
+from mavos.tools import make_synthetic
+from mavos.utils.errors import UserError
 
 SMALL = (64, 96)  # (H, W)
 

@@ -16,20 +16,20 @@ import numpy as np
 import pytest
 from eval_tool import labels, make_video, run, save_mask
 
-import configs
-from dataloaders import find_dataset
-from tools.find_checkpoint import find_checkpoint, run_folder
-from tools.paper import command, running
-from tools.paper.evaluation import Data, train_commands
-from tools.paper.figure import draw
-from tools.paper.jobs import Job, Measured, Setup
-from tools.paper.kinds import make_jobs
-from tools.paper.lines import Line, make_lines, met_claims, warnings
-from tools.paper.report import cell, csv_rows, markdown
-from tools.paper.running import RowFailed, run_table
-from tools.paper.schema import METRICS, Claim, Row, Table
-from tools.paper.tables import TABLES
-from tools.train_options import parse as parse_training
+from mavos import configs
+from mavos.dataloaders.listings.eval_datasets import find_dataset
+from mavos.paper import command, running
+from mavos.paper.evaluation import Data, train_commands
+from mavos.paper.figure import draw
+from mavos.paper.jobs import Job, Measured, Setup
+from mavos.paper.kinds import make_jobs
+from mavos.paper.lines import Line, make_lines, met_claims, warnings
+from mavos.paper.report import cell, csv_rows, markdown
+from mavos.paper.running import RowFailed, run_table
+from mavos.paper.schema import METRICS, Claim, Row, Table
+from mavos.paper.tables import TABLES
+from mavos.run.find_checkpoint import find_checkpoint, run_folder
+from mavos.training.options import parse as parse_training
 
 LENGTH = 4
 OPTIONS = ("--max_resolution", "60", "--threads", "1")
@@ -94,7 +94,7 @@ def test_rows_load_and_their_weights_are_those_that_are_looked_for(table, row, t
 
 
 def test_released_weights_can_be_downloaded():
-    zoo = pytest.importorskip("tools.zoo.entries").ZOO
+    zoo = pytest.importorskip("mavos.zoo.entries").ZOO
     assert {Path(row.checkpoint).stem for _, row in RUNNABLE if row.checkpoint} <= zoo.keys()
 
 

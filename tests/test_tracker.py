@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-import configs
-from dataloaders.resize import to_input
-from dataloaders.types import Frame
-from dataloaders.video_reader import InputSize
-from networks import build_model
-from networks.inference import for_inference
-from networks.segmenter import CopyPrevious
-from networks.tracking import segment_video
-from networks.wrappers import ObjectGroups
-from tools.track_result import presence
-from tools.tracker import VideoTracker
-from utils.checkpoint import save_weights
-from utils.errors import UserError
-from utils.storages import storages
+from mavos import configs
+from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.media.video_reader import InputSize
+from mavos.dataloaders.types import Frame
+from mavos.networks import build_model
+from mavos.networks.inference import for_inference
+from mavos.networks.segmenter import CopyPrevious
+from mavos.networks.wrappers import ObjectGroups
+from mavos.run.storages import storages
+from mavos.tracking.frame_loop import segment_video
+from mavos.tracking.result import presence
+from mavos.tracking.tracker import VideoTracker
+from mavos.utils.checkpoint import save_weights
+from mavos.utils.errors import UserError
 
 CPU = torch.device("cpu")
 SIZE = (49, 65)

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dataloaders.types import Frame
-from networks import tracking, transfers
-from networks.segmenter import CopyPrevious, hard_labels, one_hot
-from networks.tracking import segment_video
-from networks.transfers import Arriving, CudaTransfers, Transfers
-from utils.stopwatch import Stopwatch
+from mavos.dataloaders.types import Frame
+from mavos.networks import transfers
+from mavos.networks.segmenter import CopyPrevious, hard_labels, one_hot
+from mavos.networks.transfers import Arriving, CudaTransfers, Transfers
+from mavos.tracking import frame_loop as tracking
+from mavos.tracking.frame_loop import segment_video
+from mavos.tracking.stopwatch import Stopwatch
 
 SIZE = (4, 6)
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import train_tool
 from eval_tool import Ended, save_mask, wait
 from train_tool import train
 
-from tools import training
+from mavos.training import command as training
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from eval_tool import ROOT, start, wait
 from PIL import Image
 from train_data import save_frame, save_video
 
-from configs.schema import TrainConfig
-from dataloaders import clip_workers
-from dataloaders.train_clips import ClipDataset, load_clips, micro_batches
-from dataloaders.train_videos import TrainSource, list_train
-from dataloaders.types import Clips
-from utils.errors import UserError
+from mavos.configs.schema import TrainConfig
+from mavos.dataloaders.clips import clip_workers
+from mavos.dataloaders.clips.train_clips import ClipDataset, load_clips, micro_batches
+from mavos.dataloaders.listings.train_datasets import TrainSource, list_train
+from mavos.dataloaders.types import Clips
+from mavos.utils.errors import UserError
 
 TRAIN = TrainConfig(
     batch_size=4,
@@ -229,9 +229,9 @@ def test_a_full_shared_memory_is_told(sources, monkeypatch):
 INTERRUPTED = """
 import sys, time
 from pathlib import Path
-from configs.schema import TrainConfig
-from dataloaders.train_clips import load_clips
-from dataloaders.train_videos import list_train
+from mavos.configs.schema import TrainConfig
+from mavos.dataloaders.clips.train_clips import load_clips
+from mavos.dataloaders.listings.train_datasets import list_train
 
 train = TrainConfig(batch_size=2, clip_length=3, short_edge=60, min_object_pixels=20, workers=2)
 try:

@@ -13,12 +13,12 @@ import train_data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from train_steps import make_clips, make_trainer
 
-import configs
-from configs.schema import TrainConfig
-from tools.train_log import TrainLog, picture
-from tools.training import processes
-from tools.validation import validate, validation_videos
-from utils.launch import RepeatedWish
+from mavos import configs
+from mavos.configs.schema import TrainConfig
+from mavos.training.command import processes
+from mavos.training.log import TrainLog, picture
+from mavos.training.validation import validate, validation_videos
+from mavos.utils.launch import RepeatedWish
 
 CFG = TrainConfig(steps=5, log_every=2, picture_every=4)
 FIGURES = {
@@ -138,7 +138,7 @@ def test_no_more_processes_than_gpus(monkeypatch, device, asked, there, expected
 
 def test_an_echo_of_a_signal_is_not_a_second_one(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("utils.launch.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mavos.utils.launch.time.monotonic", lambda: now[0])
     wish = RepeatedWish()
     assert not wish.again()
     now[0] += 1

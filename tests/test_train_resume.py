@@ -12,13 +12,13 @@ import train_tool
 from eval_tool import wait
 from train_tool import metrics, same_weights, start, train, wait_for_line
 
-import configs
-from networks import build_model
-from tools.find_checkpoint import find_checkpoint
-from tools.train_log import _lines_until
-from tools.train_options import parse
-from tools.train_step import Trainer
-from utils.checkpoint import load_weights
+from mavos import configs
+from mavos.networks import build_model
+from mavos.run.find_checkpoint import find_checkpoint
+from mavos.training.log import _lines_until
+from mavos.training.options import parse
+from mavos.training.step import Trainer
+from mavos.utils.checkpoint import load_weights
 
 LONG = ("--total_step", 14, "train.save_every=3", "train.workers=1")
 
@@ -177,8 +177,8 @@ def test_a_damaged_checkpoint_is_refused(stopped, data):
 
 FULL = """
 import resource, sys
-from tools.cli import run
-from tools.training import main
+from mavos.run.entry import run
+from mavos.training.command import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 run(main, sys.argv[1:])
 """
@@ -206,7 +206,7 @@ def test_figures_that_cannot_be_written_do_not_end_training(data, tmp_path, monk
     def refuse(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tools.train_log.TrainLog._write", refuse)
+    monkeypatch.setattr("mavos.training.log.TrainLog._write", refuse)
     ended = train(data, tmp_path / "run", "--total_step", 3)
     assert ended.status == 0 and ended.stderr.count("No space left on device") == 1
     assert (tmp_path / "run/ckpt/save_step_3.pth").is_file()

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from train_steps import TINY, in_float64, make_clips, make_trainer, record
 
-import configs
-from networks import build_model
-from networks.unroll import ClipUnroll, LossConfig, StepSettings
-from tools.train_step import NotFiniteError, Trainer
-from tools.train_step import freeze as freeze_prefixes
-from utils.launch import launch
+from mavos import configs
+from mavos.networks import build_model
+from mavos.networks.unroll import ClipUnroll, LossConfig, StepSettings
+from mavos.training.step import NotFiniteError, Trainer
+from mavos.training.step import freeze as freeze_prefixes
+from mavos.utils.launch import launch
 
 CPU = torch.device("cpu")
 

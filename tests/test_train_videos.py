@@ -9,9 +9,9 @@ import pytest
 from shared_data import shared
 from train_data import save_video
 
-from configs.schema import TrainConfig
-from dataloaders.train_videos import TRAIN_DATASETS, clip_sources, list_train
-from utils.errors import UserError
+from mavos.configs.schema import TrainConfig
+from mavos.dataloaders.listings.train_datasets import TRAIN_DATASETS, clip_sources, list_train
+from mavos.utils.errors import UserError
 
 
 def make_davis(root: Path, names: tuple[str, ...] = ("a", "b")) -> Path:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from media import write_clip
 
-from dataloaders.frame_sources import frames_from
-from utils import sound, video_output
-from utils.errors import OutputError, UserError
-from utils.video_output import VideoWriter
+from mavos.dataloaders.media.frame_sources import frames_from
+from mavos.pictures import sound, video_output
+from mavos.pictures.video_output import VideoWriter
+from mavos.utils.errors import OutputError, UserError
 
 NTSC = Fraction(30_000, 1001)
 

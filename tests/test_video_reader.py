@@ -12,13 +12,14 @@ import pytest
 import torch
 from shared_data import shared
 
-from dataloaders import list_videos, video_files
-from dataloaders.eval_videos import single_video
-from dataloaders.images import read_image
-from dataloaders.resize import to_input
-from dataloaders.types import Frame, IdMap, Video
-from dataloaders.video_reader import InputSize, VideoReader
-from utils.errors import UserError
+from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.listings.eval_datasets import list_videos
+from mavos.dataloaders.listings.eval_videos import single_video
+from mavos.dataloaders.media import video_files
+from mavos.dataloaders.media.images import read_image
+from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.types import Frame, IdMap, Video
+from mavos.utils.errors import UserError
 
 INPUT = InputSize(align_corners=True, max_long_edge=160.0)
 
@@ -134,7 +135,7 @@ def test_few_frames_wait_ahead_and_leaving_early_stops_the_threads(
         asked.append(path.stem)
         return read_image(path)
 
-    monkeypatch.setattr("dataloaders.video_reader.read_image", recording_read)
+    monkeypatch.setattr("mavos.dataloaders.media.video_reader.read_image", recording_read)
     before = threading.active_count()
     frames = iter(VideoReader(video, INPUT, ahead=3))
     next(frames)
@@ -161,7 +162,7 @@ def test_pictures_are_pinned_by_the_threads_that_load_them(monkeypatch: pytest.M
     sizes = InputSize(False, scales=(0.5, 1.0), max_long_edge=None)
     (expected,) = VideoReader(video, sizes)
     assert not where
-    monkeypatch.setattr("dataloaders.video_reader.torch.empty", pretended)
+    monkeypatch.setattr("mavos.dataloaders.media.video_reader.torch.empty", pretended)
     (frame,) = VideoReader(video, sizes, pin=True)
     assert len(where) == 2 and threading.main_thread() not in where
     assert all(torch.equal(a, b) for a, b in zip(frame.image, expected.image, strict=True))

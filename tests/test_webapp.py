@@ -18,19 +18,19 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from webapp_page import ORIGIN, SIZE, Page, make_video, moving_square
 
-import configs
-from dataloaders.frames import SourceFrame
-from tools.build import build
-from tools.tracker import VideoTracker
-from tools.webapp import clip
-from tools.webapp.annotations import Annotations
-from tools.webapp.jobs import Worker
-from tools.webapp.refusals import Refused
-from tools.webapp.server import build_app
-from tools.webapp.session import Limits, Session
-from tools.webapp.sessions import Sessions, _key
-from tools.webapp.tracking import Snapshots
-from tools.webapp.turns import Turns
+from mavos import configs
+from mavos.dataloaders.media.frames import SourceFrame
+from mavos.run.build import build
+from mavos.tracking.tracker import VideoTracker
+from mavos.webapp import clip
+from mavos.webapp.annotations import Annotations
+from mavos.webapp.jobs import Worker
+from mavos.webapp.refusals import Refused
+from mavos.webapp.server import build_app
+from mavos.webapp.session import Limits, Session
+from mavos.webapp.sessions import Sessions, _key
+from mavos.webapp.tracking import Snapshots
+from mavos.webapp.turns import Turns
 
 # pycocotools' own, with NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -600,7 +600,7 @@ def test_too_large(serve, tmp_path):
 def test_a_full_disk_is_told(serve, monkeypatch):
     serve()
     page = Page(serve.client)
-    monkeypatch.setattr("tools.webapp.uploads._KEEP_FREE", 2**62)
+    monkeypatch.setattr("mavos.webapp.uploads._KEEP_FREE", 2**62)
     assert "nearly full" in page.refused(507, "PUT", "upload/0", content=b"\0")
 
 

@@ -24,14 +24,14 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from webapp_page import make_video, moving_square
 
-import configs
-from tools.build import build
-from tools.tracker import VideoTracker
-from tools.webapp.server import build_app
-from tools.webapp.session import Limits, Session
-from tools.webapp.sessions import Sessions
-from tools.webapp.turns import Turns
-from utils.paths import RESULTS
+from mavos import configs
+from mavos.run.build import build
+from mavos.tracking.tracker import VideoTracker
+from mavos.utils.paths import RESULTS
+from mavos.webapp.server import build_app
+from mavos.webapp.session import Limits, Session
+from mavos.webapp.sessions import Sessions
+from mavos.webapp.turns import Turns
 
 # pycocotools' own, with NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-import configs
-from networks import build_model
-from networks.segmenter import CopyPrevious, hard_labels, one_hot
-from networks.wrappers import ObjectGroups, TestTimeAugmentation, merge_groups
+from mavos import configs
+from mavos.networks import build_model
+from mavos.networks.segmenter import CopyPrevious, hard_labels, one_hot
+from mavos.networks.wrappers import ObjectGroups, TestTimeAugmentation, merge_groups
 
 SIZE = (65, 81)
 

@@ -6,13 +6,13 @@ from collections import Counter
 import pytest
 from eval_tool import ROOT
 
-import configs
-from configs.models import MODELS
-from dataloaders import EVAL_DATASETS
-from tools import eval_options
-from tools.find_checkpoint import find_checkpoint, find_start
-from tools.zoo.entries import ZOO, select
-from utils.errors import UserError
+from mavos import configs
+from mavos.configs.models import MODELS
+from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS
+from mavos.evaluation import options as eval_options
+from mavos.run.find_checkpoint import find_checkpoint, find_start
+from mavos.utils.errors import UserError
+from mavos.zoo.entries import ZOO, select
 
 OWN_VIDEO = ("--input", "clip.mp4", "--mask", "first.png")
 

@@ -6,11 +6,11 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-import configs
-from dataloaders.types import Clips
-from networks import build_model
-from tools.train_step import Trainer
-from utils import distributed
+from mavos import configs
+from mavos.dataloaders.types import Clips
+from mavos.networks import build_model
+from mavos.training.step import Trainer
+from mavos.utils import distributed
 
 LENGTH, SIDE, STEPS = 5, 33, 4
 TINY = [

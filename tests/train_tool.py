@@ -11,7 +11,7 @@ import eval_tool
 import torch
 from train_data import save_video
 
-from tools import training
+from mavos.training import command as training
 
 SCRIPT = eval_tool.ROOT / "tools" / "train.py"
 

@@ -1,4 +1,4 @@
-"""What the page does, in Python: talks to the server of ``tools/webapp`` as its scripts do."""
+"""What the page does, in Python: talks to the server of ``mavos/webapp`` as its scripts do."""
 
 import time
 import zlib
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from fastapi.testclient import TestClient
 
-from utils.video_output import VideoWriter
+from mavos.pictures.video_output import VideoWriter
 
 ORIGIN = "http://127.0.0.1"
 SIZE = (48, 64)  # (H, W) of made-up frames

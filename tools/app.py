@@ -8,18 +8,14 @@ The page's address is printed on standard output; everything else goes to standa
 
 import sys
 
-_EXTRA = ("fastapi", "uvicorn", "starlette", "pydantic", "pycocotools")  # what [app] installs
-
 try:
-    from tools.cli import run
-    from tools.webapp.command import main
+    from mavos.run.entry import run
 except ModuleNotFoundError as error:
+    if error.name != "mavos":
+        raise
     root = __file__.rsplit("tools", 1)[0]
-    extra = "[app]" if error.name.partition(".")[0] in _EXTRA else ""
-    print(f"no module {error.name!r}: run `pip install -e '{root}{extra}'` once", file=sys.stderr)
+    print(f"MAVOS is not installed: run `pip install -e {root}` once", file=sys.stderr)
     raise SystemExit(2) from None
-except KeyboardInterrupt:  # while PyTorch was loading
-    raise SystemExit(130) from None
 
 if __name__ == "__main__":
-    run(main)
+    run("app")

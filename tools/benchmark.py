@@ -11,14 +11,13 @@ pictures go to --output.
 import sys
 
 try:
-    from tools.benchmarking.command import main
-    from tools.cli import run
+    from mavos.run.entry import run
 except ModuleNotFoundError as error:
+    if error.name != "mavos":
+        raise
     root = __file__.rsplit("tools", 1)[0]
-    print(f"no module {error.name!r}: run `pip install -e {root}` once", file=sys.stderr)
+    print(f"MAVOS is not installed: run `pip install -e {root}` once", file=sys.stderr)
     raise SystemExit(2) from None
-except KeyboardInterrupt:  # while PyTorch was loading
-    raise SystemExit(130) from None
 
 if __name__ == "__main__":
-    run(main)
+    run("benchmark")

@@ -10,14 +10,13 @@ A line of sha256sum for each file goes to standard output, everything else to st
 import sys
 
 try:
-    from tools.cli import run
-    from tools.zoo.command import main
+    from mavos.run.entry import run
 except ModuleNotFoundError as error:
+    if error.name != "mavos":
+        raise
     root = __file__.rsplit("tools", 1)[0]
-    print(f"no module {error.name!r}: run `pip install -e {root}` once", file=sys.stderr)
+    print(f"MAVOS is not installed: run `pip install -e {root}` once", file=sys.stderr)
     raise SystemExit(2) from None
-except KeyboardInterrupt:  # while PyTorch was loading
-    raise SystemExit(130) from None
 
 if __name__ == "__main__":
-    run(main)
+    run("download")

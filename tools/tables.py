@@ -8,20 +8,16 @@ Tables go to results/tables as Markdown, CSV and PNG. Their paths are what --run
 output; everything else goes to standard error.
 """
 
-import signal
 import sys
 
 try:
-    from tools.cli import run
-    from tools.paper.command import main
+    from mavos.run.entry import run
 except ModuleNotFoundError as error:
+    if error.name != "mavos":
+        raise
     root = __file__.rsplit("tools", 1)[0]
-    print(f"no module {error.name!r}: run `pip install -e {root}` once", file=sys.stderr)
+    print(f"MAVOS is not installed: run `pip install -e {root}` once", file=sys.stderr)
     raise SystemExit(2) from None
-except KeyboardInterrupt:  # while PyTorch was loading
-    raise SystemExit(130) from None
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # --list may be cut short by a pager
-    run(main)
+    run("tables")

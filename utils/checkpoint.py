@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from utils.errors import UserError
-from utils.files import atomic_path
+from mavos.utils.errors import UserError
+from mavos.utils.files import atomic_path
 
 # (on disk, in code), prefixes; the first match wins; {} is a block index.
 PREFIXES = (

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from utils.errors import UserError
-from utils.process_memory import peak_resident_memory_bytes
+from mavos.utils.errors import UserError
+from mavos.utils.process_memory import peak_resident_memory_bytes
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Several processes for one run: started by torchrun, by ``utils.launch``, or not at all.
+"""Several processes for one run: started by torchrun, by ``mavos.utils.launch``, or not at all.
 
 Ranks and sizes are read from the environment that both leave behind. A process that was started
 alone is rank 0 of 1 and may call everything here.
@@ -14,30 +14,11 @@ import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import _get_default_store
 
-from utils.errors import ToldElsewhere, UserError
-from utils.launch import LAUNCHER_PID, follow_launcher
+from mavos.utils.errors import ReportedElsewhere, UserError
+from mavos.utils.launch import LAUNCHER_PID, follow_launcher
+from mavos.utils.ranks import is_launched, rank, world_size
 
 _PATIENCE = timedelta(days=7)  # one rank may wait hours for the last video of another
-
-
-def is_launched() -> bool:
-    """Whether this process is one of several started together."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
-
-
-def rank() -> int:
-    """Number of this process in the run, from 0."""
-    return int(os.environ["RANK"]) if is_launched() else 0
-
-
-def world_size() -> int:
-    """Number of processes in the run."""
-    return int(os.environ["WORLD_SIZE"]) if is_launched() else 1
-
-
-def local_rank() -> int:
-    """Number of this process on its machine, from 0: the GPU it should use."""
-    return int(os.environ.get("LOCAL_RANK", "0")) if is_launched() else 0
 
 
 def init_distributed(device: torch.device) -> None:
@@ -84,8 +65,8 @@ def barrier() -> None:
 def together() -> Iterator[None]:
     """A block that all processes leave alike: a UserError in one of them ends it for all.
 
-    It is raised by the process of lowest rank that has one; the others raise ToldElsewhere, so that
-    none waits for a process that is gone and the message is printed once.
+    It is raised by the process of lowest rank that has one; the others raise ReportedElsewhere,
+    so that none waits for a process that is gone and the message is printed once.
     """
     error = None
     try:
@@ -98,7 +79,7 @@ def together() -> Iterator[None]:
         dist.all_gather_object(errors, error)
     teller = next((i for i, e in enumerate(errors) if e is not None), None)
     if teller is not None:
-        raise error if teller == rank() else ToldElsewhere(str(errors[teller]))
+        raise error if teller == rank() else ReportedElsewhere(str(errors[teller]))
 
 
 def average(values: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,8 @@ class UserError(Exception):
     and what to do. ``main`` prints it without a traceback and exits with status 2."""
 
 
-class ToldElsewhere(UserError):
-    """A UserError of another process of the run, which prints it; this one only ends."""
+class ReportedElsewhere(UserError):
+    """A UserError of another process of the run, which reports it; this one only ends."""
 
 
 class OutputError(UserError):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from utils.errors import OutputError
+from mavos.utils.errors import OutputError
 
 REMEDIES = {  # errors of writing that the user can mend
     errno.ENOSPC: "free some space or choose a folder on another disk",

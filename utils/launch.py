@@ -13,17 +13,16 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from utils.errors import UserError
+from mavos.utils.errors import UserError
+from mavos.utils.paths import IMPORTED_FROM
 
 LAUNCHER_PID = "MAVOS_LAUNCHER_PID"  # environment variable of the workers
 
-_ROOT = Path(__file__).resolve().parents[1]
 _GRACE_SECONDS = 20.0  # to finish pending masks and remove temporary files
 
 
@@ -116,7 +115,7 @@ def _worker_env(rank: int, count: int, host: str, port: int) -> dict[str, str]:
     env = dict(os.environ)
     env.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // count)))
     return env | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), env.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(IMPORTED_FROM), env.get("PYTHONPATH")])),
         "MASTER_ADDR": host,
         "MASTER_PORT": str(port),
         "RANK": str(rank),

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils.errors import OutputError
-
-_ROOT = Path(__file__).resolve().parents[1]
+from mavos.utils.errors import OutputError
+from mavos.utils.paths import CHECKOUT, IS_CHECKOUT
 
 
 class _BesideBars:
@@ -60,14 +59,6 @@ def setup_logging(rank: int = 0, log_file: Path | None = None) -> None:
     root.setLevel(logging.INFO if rank == 0 else logging.WARNING)
 
 
-def note_in_log_file(message: str) -> None:
-    """Write an error to the log file, if there is one; the terminal is told otherwise."""
-    record = logging.LogRecord("", logging.ERROR, "", 0, message, None, None)
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, _OurFileHandler):
-            handler.handle(record)
-
-
 def run_header(device: str | None = None) -> str:
     """What runs, in one line: commit, Python, torch, torchvision and, if given, the device."""
     parts = [
@@ -82,7 +73,9 @@ def run_header(device: str | None = None) -> str:
 
 
 def _commit() -> str:
-    command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--tags"]
+    if not IS_CHECKOUT:
+        return _version("mavos")
+    command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--tags"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (FileNotFoundError, subprocess.TimeoutExpired):  # not installed, or a slow file system

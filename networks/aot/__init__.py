@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from configs.schema import ModelConfig
-from networks.aot.lstt import LSTT
-from networks.mavos import assemble
-from networks.mavos.model import MAVOS
+from mavos.configs.schema import ModelConfig
+from mavos.networks.aot.lstt import LSTT
+from mavos.networks.lstt.model import MAVOS
+from mavos.networks.mavos import assemble
 
 
 def build_aot(cfg: ModelConfig) -> MAVOS:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from networks.attention import local_attention, multi_head_attention
-from networks.layers import join_heads, split_heads
+from mavos.networks.attention import local_attention, multi_head_attention
+from mavos.networks.layers import join_heads, split_heads
 
 
 class LongTermAttention(nn.Module):

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from networks.aot.attention import LongTermAttention, SelfAttention, ShortTermAttention
-from networks.aot.position import position_embedding
-from networks.layers import to_map, to_tokens
-from networks.mavos.memory import Entry, Fuse
+from mavos.networks.aot.attention import LongTermAttention, SelfAttention, ShortTermAttention
+from mavos.networks.aot.position import position_embedding
+from mavos.networks.layers import to_map, to_tokens
+from mavos.networks.lstt.memory import Entry, Fuse
 
 
 class Seen(NamedTuple):
@@ -104,7 +104,7 @@ class LSTTBlock(nn.Module):
 
 
 class LSTT(nn.Module):
-    """The stack of blocks, in the place that ``networks.mavos.elstt.ELSTT`` has in MAVOS."""
+    """The stack of blocks, in the place that ``mavos.networks.mavos.elstt.ELSTT`` has in MAVOS."""
 
     def __init__(
         self,

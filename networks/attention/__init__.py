@@ -4,7 +4,7 @@ Shapes: B batch, L = H * W tokens of the current frame, M tokens of memory, K ke
 width.
 """
 
-from networks.attention.local import local_attention
-from networks.attention.whole import global_attention, multi_head_attention
+from mavos.networks.attention.local import local_attention
+from mavos.networks.attention.whole import global_attention, multi_head_attention
 
 __all__ = ["global_attention", "local_attention", "multi_head_attention"]

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from networks.attention import sampler, tiles, triton_window
-from utils.errors import UserError, unknown_name
+from mavos.networks.attention import sampler, tiles, triton_window
+from mavos.utils.errors import UserError, unknown_name
 
 log = logging.getLogger(__name__)
 

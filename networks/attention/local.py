@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks.attention import backends, tiles
+from mavos.networks.attention import backends, tiles
 
 
 def local_attention(

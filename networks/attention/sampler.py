@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from networks.attention import tiles
+from mavos.networks.attention import tiles
 
 
 def missing(device: torch.device, dtype: torch.dtype) -> str | None:
@@ -37,7 +37,7 @@ def _import_error() -> str | None:
 def attend(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor, size: tuple[int, int], window: int
 ) -> Tensor:
-    """``networks.attention.local_attention`` without gradients."""
+    """``mavos.networks.attention.local_attention`` without gradients."""
     from spatial_correlation_sampler import spatial_correlation_sample
 
     # it sums in the type of its inputs, for which half precision is too coarse

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from networks.onednn import matmul
+from mavos.networks.onednn import matmul
 
 # A tile of h x v queries meets (h + w - 1)(v + w - 1) keys where w * w would do; smaller tiles
 # waste less and copy more. 7 to 9 a side take the same time, strips of four whole rows 1.6 times.
@@ -42,7 +42,7 @@ def attend(
     tile: tuple[int, int] | None = None,
     keep: list[Tensor] | None = None,
 ) -> Tensor:
-    """``networks.attention.local_attention`` without gradients; the weights of each column of
+    """``mavos.networks.attention.local_attention`` without gradients; the weights of each column of
     tiles, (B, ny, h, v, w, w), are appended to ``keep``."""
     tiles = Tiles(size, window, tile or tile_for(size, query.device))
     query, bias = tiles.of(query), tiles.of(bias + outside(size, window, bias))

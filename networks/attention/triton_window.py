@@ -51,7 +51,7 @@ def wants_tf32() -> bool:
 def attend(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor, size: tuple[int, int], window: int
 ) -> Tensor:
-    """``networks.attention.local_attention`` without gradients. Raises RuntimeError where the
+    """``mavos.networks.attention.local_attention`` without gradients. Raises RuntimeError where the
     kernel cannot be built or does not fit the GPU."""
     (height, width), (batch, tokens, channels) = size, query.shape
     # tokens may lie apart, but each in one piece

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from networks.onednn import Packed, matmul
+from mavos.networks.onednn import Packed, matmul
 
 # Most scores (not bytes) of one product. On a CPU they stay near the cache; elsewhere products are
 # launches, so they are few and large, and the limit only guards memory.

@@ -5,10 +5,10 @@ stops its first n parts from learning: 1 is the stem, 2 the stem and the first s
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from networks.encoders.mobilenetv2 import MobileNetV2
-from networks.encoders.nano import Nano
-from networks.encoders.resnet import ResNet50
-from networks.encoders.swin import SwinBase
+from mavos.networks.encoders.mobilenetv2 import MobileNetV2
+from mavos.networks.encoders.nano import Nano
+from mavos.networks.encoders.resnet import ResNet50
+from mavos.networks.encoders.swin import SwinBase
 
 ENCODERS = {
     "mobilenetv2": MobileNetV2,

@@ -11,7 +11,7 @@ from torchvision.models.swin_transformer import (
     SwinTransformerBlock,
 )
 
-from networks.encoders.windows import FusedWindowAttention
+from mavos.networks.encoders.windows import FusedWindowAttention
 
 
 class SwinBase(nn.Module):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.swin_transformer import ShiftedWindowAttention
 
-from networks.layers import linear_of
+from mavos.networks.layers import linear_of
 
 
 class FusedWindowAttention(nn.Module):

@@ -9,14 +9,14 @@ from functools import partial
 import torch
 from torch import nn
 
-from configs.schema import ModelConfig
-from networks.encoders import build_encoder
-from networks.mavos.decoder import FPNDecoder
-from networks.mavos.elstt import ELSTT
-from networks.mavos.fusion import CrossAttention, FocalModulation, GlobalContext
-from networks.mavos.mca import EntryFusion, ModulatedAttention
-from networks.mavos.memory import RENEWALS, build_policy
-from networks.mavos.model import MAVOS, IDBank
+from mavos.configs.schema import ModelConfig
+from mavos.networks.encoders import build_encoder
+from mavos.networks.lstt.decoder import FPNDecoder
+from mavos.networks.lstt.memory import RENEWALS, build_policy
+from mavos.networks.lstt.model import MAVOS, IDBank
+from mavos.networks.mavos.elstt import ELSTT
+from mavos.networks.mavos.fusion import CrossAttention, FocalModulation, GlobalContext
+from mavos.networks.mavos.mca import EntryFusion, ModulatedAttention
 
 MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

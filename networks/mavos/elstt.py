@@ -12,10 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from networks.layers import to_map
-from networks.mavos.mca import EntryFusion
-from networks.mavos.memory import Entry, Fuse
-from networks.mavos.propagation import LongTermPropagation, SelfPropagation, ShortTermPropagation
+from mavos.networks.layers import to_map
+from mavos.networks.lstt.memory import Entry, Fuse
+from mavos.networks.mavos.mca import EntryFusion
+from mavos.networks.mavos.propagation import (
+    LongTermPropagation,
+    SelfPropagation,
+    ShortTermPropagation,
+)
 
 MakeFusion = Callable[[int, int], EntryFusion]
 

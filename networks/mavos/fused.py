@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from networks.attention import global_attention, local_attention
-from networks.layers import linear_of, to_map
-from networks.mavos.elstt import ELSTT, ELSTTBlock
-from networks.mavos.mca import EntryFusion, ModulatedAttention, ModulatedCrossAttention
-from networks.mavos.memory import Entry, Fuse
-from networks.mavos.propagation import GatedPropagation
+from mavos.networks.attention import global_attention, local_attention
+from mavos.networks.layers import linear_of, to_map
+from mavos.networks.lstt.memory import Entry, Fuse
+from mavos.networks.mavos.elstt import ELSTT, ELSTTBlock
+from mavos.networks.mavos.mca import EntryFusion, ModulatedAttention, ModulatedCrossAttention
+from mavos.networks.mavos.propagation import GatedPropagation
 
 
 class FusedSeen(NamedTuple):

@@ -9,9 +9,9 @@ Shapes: B batch, L = H * W tokens, C channels of what is fused.
 
 from torch import Tensor, nn
 
-from networks.attention import multi_head_attention
-from networks.layers import join_heads, split_heads, to_tokens
-from networks.mavos.mca import FocalContext
+from mavos.networks.attention import multi_head_attention
+from mavos.networks.layers import join_heads, split_heads, to_tokens
+from mavos.networks.mavos.mca import FocalContext
 
 
 class CrossAttention(nn.Module):

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from networks.attention import multi_head_attention
-from networks.layers import join_heads, split_heads, to_map
-from networks.mavos.memory import Entry
+from mavos.networks.attention import multi_head_attention
+from mavos.networks.layers import join_heads, split_heads, to_map
+from mavos.networks.lstt.memory import Entry
 
 
 class FocalContext(nn.Module):

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from networks.attention import global_attention, local_attention
-from networks.layers import DepthwiseConv
+from mavos.networks.attention import global_attention, local_attention
+from mavos.networks.layers import DepthwiseConv
 
 
 class GatedPropagation(nn.Module):

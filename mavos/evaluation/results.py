@@ -1,0 +1,121 @@
+"""One evaluation run on disk: masks, what is finished, speed, and the archive for a server.
+
+<folder>/Annotations/<video>/<frame>.png   palette PNGs with the dataset's object ids
+<folder>/finished/<video>.json             figures of each finished video
+<folder>/config.json                       what the masks were made with
+<folder>/speed.json                        the figures, in total and per video
+<folder>/scores.json                       J and F, where the ground truth is there
+<folder>/<name>.zip                        the submission
+"""
+
+import dataclasses
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mavos.dataloaders.media.mask_writing import zip_results
+from mavos.dataloaders.types import Video, numbered_frame_name
+from mavos.utils.errors import UserError
+from mavos.utils.files import write_json
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """Figures of one finished video."""
+
+    frames: int
+    predicted_frames: int  # those after the first given mask; the model's time is theirs
+    objects: int
+    model_seconds: float  # encode, segment and memorize, device synchronised
+    wall_seconds: float  # reading, resizing and labels included
+    peak_memory_bytes: int  # of tensors on a GPU, of the process elsewhere
+
+
+class ResultFolder:
+    """Paths and state of one run; several processes may share it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.annotations = folder / "Annotations"
+        self.archive = folder / f"{folder.resolve().name}.zip"  # resolved: "." has no name
+
+    def mask_path(self, video: Video, frame_name: str) -> Path:
+        return self.annotations / video.name / f"{frame_name}.png"
+
+    def finish(self, video: Video, record: VideoRecord) -> None:
+        """Note that every mask of ``video`` is on disk."""
+        write_json(self._record_path(video), dataclasses.asdict(record))
+
+    def finished(self, video: Video) -> VideoRecord | None:
+        """The record of a video whose masks are all there; None if it has to be done (again)."""
+        try:
+            record = VideoRecord(**json.loads(self._record_path(video).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):  # ValueError: of JSON and of text
+            return None
+        names = self._mask_names(video, record)
+        if len(names) != record.frames:
+            return None
+        return record if all(self.mask_path(video, n).is_file() for n in names) else None
+
+    def claim(self, settings: dict, overwrite: bool, defaults: dict | None = None) -> None:
+        """Make the folder this run's own.
+
+        defaults: of settings that results of an earlier version may not know yet. Raises UserError
+        if it holds masks that were made with other settings; with ``overwrite`` what is in it goes.
+        Masks that no run made, such as a dataset's own, are never touched.
+        """
+        path = self.folder / "config.json"
+        if self.annotations.is_dir() and not path.is_file():
+            raise UserError(
+                f"{self.annotations} exists, but no run of this tool made it; choose an --output "
+                "outside your data"
+            )
+        if overwrite:
+            for old in (self.annotations, self.folder / "finished"):
+                shutil.rmtree(old, ignore_errors=True)
+            for old in (self.archive, self.folder / "scores.json"):
+                old.unlink(missing_ok=True)  # or an interrupted run would leave it
+        elif path.is_file():
+            changed = _changed(
+                json.loads(path.read_text(encoding="utf-8")), settings, defaults or {}
+            )
+            if changed:
+                raise UserError(
+                    f"{self.folder} holds results made with other settings ({', '.join(changed)}); "
+                    "add --overwrite to replace them, or choose another --output or --exp_name"
+                )
+        write_json(path, settings)
+
+    def pack(self, videos: list[Video], records: dict[str, VideoRecord], top: str) -> Path:
+        """The archive of these videos' masks; inside it everything lies under ``top``."""
+        members = [
+            self.mask_path(video, name)
+            for video in videos
+            for name in self._mask_names(video, records[video.name])
+            if video.sparse is None or name in video.sparse
+        ]
+        zip_results(self.folder if top else self.annotations, self.archive, members)
+        return self.archive
+
+    def _record_path(self, video: Video) -> Path:
+        return self.folder / "finished" / f"{video.name}.json"
+
+    def _mask_names(self, video: Video, record: VideoRecord) -> list[str]:
+        if video.file is not None:  # its header may announce another number than it holds
+            return [numbered_frame_name(i) for i in range(record.frames)]
+        return video.frame_names()
+
+
+def _changed(old: dict, new: dict, defaults: dict, path: str = "") -> list[str]:
+    """Paths of the values that differ between nested dictionaries; ``defaults`` fill the old."""
+    changed = []
+    for key in sorted(old.keys() | new.keys()):
+        default = defaults.get(key)
+        before, after = old.get(key, default), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            inner = default if isinstance(default, dict) else {}
+            changed += _changed(before, after, inner, f"{path}{key}.")
+        elif before != after:
+            changed.append(f"{path}{key}: {before!r} then, {after!r} now")
+    return changed

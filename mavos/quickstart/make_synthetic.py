@@ -1,0 +1,34 @@
+"""The command behind ``tools/make_synthetic.py``."""
+
+import argparse
+from pathlib import Path
+
+from mavos.dataloaders.synthetic.dataset import EXTRA_VAL, write_benchmark
+from mavos.utils.paths import DATASETS
+
+
+def main(argv: list[str]) -> int:
+    args = _parser().parse_args(argv)
+    root = write_benchmark(
+        args.output, args.seed, args.train_videos, args.val_videos, args.length, tuple(args.size)
+    )
+    print(root)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mavos make_synthetic",
+        description="Write a small dataset of synthetic videos, for demos and tests; nothing is "
+        "downloaded.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    extra = ", ".join(name for name, _, _ in EXTRA_VAL)
+    add = parser.add_argument
+    add("--output", type=Path, default=DATASETS / "synthetic", help="folder to make or replace")
+    add("--seed", type=int, default=0, help="another seed gives other videos")
+    add("--train_videos", type=int, default=120, help="number of videos in the train list")
+    add("--val_videos", type=int, default=16, help=f"usual ones in the val list, besides {extra}")
+    add("--length", type=int, default=24, help="frames of a training video")
+    add("--size", type=int, nargs=2, default=(256, 256), metavar=("H", "W"), help="of frames")
+    return parser

@@ -1,0 +1,73 @@
+"""From a config and a checkpoint to a device and a network that segments."""
+
+from pathlib import Path
+
+import torch
+
+from mavos.configs.schema import Config, EvalConfig
+from mavos.dataloaders.inputs import long_edge_of
+from mavos.dataloaders.media.video_reader import InputSize
+from mavos.networks import build_model, check_device
+from mavos.networks.graphs import build_runner
+from mavos.networks.inference import for_inference
+from mavos.networks.segmenter import VideoSegmenter, call
+from mavos.networks.wrappers import ObjectGroups, TestTimeAugmentation
+from mavos.utils.checkpoint import load_weights
+from mavos.utils.device import (
+    allow_tf32,
+    half_precision,
+    pick_device,
+    pick_dtype,
+    tune_cpu,
+    use_threads,
+    warn_of_emulation,
+)
+
+
+def prepare(cfg: EvalConfig, gpu: int = 0) -> torch.device:
+    """The device of a run, with the process set up for it; gpu: which, if the config is silent."""
+    device = pick_device(cfg.device, gpu)
+    warn_of_emulation(weight_dtype(cfg, device), device)
+    use_threads(cfg.threads)
+    if device.type == "cpu":
+        tune_cpu()
+    elif device.type == "cuda":
+        torch.cuda.set_device(device)
+        allow_tf32(cfg.dtype == "tf32")
+    return device
+
+
+def build(
+    cfg: Config, checkpoint: Path | None, device: torch.device
+) -> tuple[VideoSegmenter, InputSize]:
+    """The network ready to segment, and the size its frames must have.
+
+    checkpoint: None leaves its weights random.
+    """
+    dtype = weight_dtype(cfg.eval, device)
+    check_device(cfg.model, device, dtype)
+    network = build_model(cfg.model)
+    if checkpoint is not None:
+        load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
+    run = build_runner(device) if cfg.eval.compile else call
+    model = ObjectGroups(for_inference(network.to(device), dtype, run))
+    scales, max_short_edge = (1.0,), None
+    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
+    if cfg.eval.multiscale:
+        scales, max_short_edge = cfg.eval.scales, resolution
+    if cfg.eval.multiscale or cfg.eval.flip:
+        model = TestTimeAugmentation(model, flip=cfg.eval.flip)
+    limits = (max_short_edge, long_edge_of(resolution))
+    return model, InputSize(model.align_corners, scales, *limits)
+
+
+def precision_of(cfg: EvalConfig, device: torch.device) -> str:
+    """Name of the precision to compute in."""
+    if cfg.amp:
+        return "bf16" if half_precision(device) == torch.bfloat16 else "fp16"
+    return cfg.dtype
+
+
+def weight_dtype(cfg: EvalConfig, device: torch.device) -> torch.dtype:
+    """Type of the network's weights; raises UserError if the device cannot compute with it."""
+    return pick_dtype(precision_of(cfg, device), device)

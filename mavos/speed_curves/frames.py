@@ -1,0 +1,107 @@
+"""The video of a run, as long as it asks for: made up on the fly, or a real one."""
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+
+import cv2
+import numpy as np
+import torch
+
+from mavos.configs.schema import DataConfig
+from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.listings.eval_videos import single_video
+from mavos.dataloaders.media.video_reader import InputSize, pinned
+from mavos.dataloaders.types import Frame, numbered_frame_name
+from mavos.evaluation.worker import reader_for
+from mavos.pictures.drawing import object_color
+from mavos.speed_curves.runs import Run
+from mavos.utils.errors import UserError
+
+LEAST_EDGE = 16  # pixels, of a made-up frame
+LEAST_RADIUS = 2  # pixels, of its discs
+_REACH = 12  # pixels that its picture moves either way
+_GRAIN = 8  # pixels, of its texture
+
+
+def frames_of(
+    run: Run, input_size: InputSize, device: torch.device, data: DataConfig
+) -> Iterator[Frame]:
+    """The frames of a run for a network on ``device``.
+
+    A real video that is shorter is played again from its start, without its masks.
+    """
+    if run.input:
+        return _repeated(run, input_size, device, data)
+    network_size = input_size.of(run.size)[0]
+    return made_up_frames(run.size, network_size, run.objects, run.frames, device.type == "cuda")
+
+
+def _repeated(
+    run: Run, input_size: InputSize, device: torch.device, data: DataConfig
+) -> Iterator[Frame]:
+    reader = reader_for(single_video(run.input, run.mask), input_size, device, data)
+    left, first_time = run.frames, True
+    while left:
+        with closing(iter(reader)) as frames:
+            for frame in islice(frames, left):
+                yield frame if first_time else replace(frame, mask=None)
+                left -= 1
+        first_time = False
+
+
+def made_up_frames(
+    size: tuple[int, int],
+    network_size: tuple[int, int],
+    objects: int,
+    count: int,
+    pin: bool = False,
+) -> Iterator[Frame]:
+    """So many frames of a picture that sways, always the same; no two in a row are equal.
+
+    size: (H, W) of the frames; network_size: of their images. The first has a mask, with discs.
+    """
+    labels = discs(size, objects)
+    height, width = network_size
+    picture = _picture(cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST))
+    for index in range(count):
+        top = _REACH + round(_REACH * math.sin(0.11 * index))
+        left = _REACH + round(_REACH * math.sin(0.17 * index))
+        image = picture[:, top : top + height, left : left + width].contiguous()
+        mask = torch.from_numpy(labels) if index == 0 else None
+        yield Frame(numbered_frame_name(index), pinned(image) if pin else image, size, mask)
+
+
+def discs(size: tuple[int, int], objects: int) -> np.ndarray:
+    """Labels (H, W) uint8 of a frame: discs 1 to ``objects``, row by row.
+
+    Raises UserError if they do not fit into it.
+    """
+    columns = min(objects, math.ceil(math.sqrt(objects * size[1] / size[0])))
+    rows = math.ceil(objects / columns)
+    cell = size[0] / rows, size[1] / columns
+    radius = int(0.35 * min(cell))
+    if min(size) < LEAST_EDGE or radius < LEAST_RADIUS:
+        raise UserError(
+            f"--size {size[0]} {size[1]} is too small for --objects {objects}; "
+            f"a frame has {LEAST_EDGE} pixels a side at least"
+        )
+    labels = np.zeros(size, np.uint8)
+    for index in range(objects):
+        row, column = divmod(index, columns)
+        centre = int(cell[1] * (column + 0.5)), int(cell[0] * (row + 0.5))
+        cv2.circle(labels, centre, radius, index + 1, -1)
+    return labels
+
+
+def _picture(labels: np.ndarray) -> torch.Tensor:
+    """(3, H + 2 reach, W + 2 reach) float32, normalised: the labels (H, W) in colour on texture."""
+    labels = np.pad(labels, _REACH)
+    grains = (labels.shape[0] // _GRAIN, labels.shape[1] // _GRAIN, 3)
+    texture = np.random.default_rng(0).integers(0, 256, grains, np.uint8)
+    picture = cv2.resize(texture, labels.shape[::-1])
+    for object_id in range(1, labels.max() + 1):
+        picture[labels == object_id] = object_color(object_id)
+    return to_input(picture, labels.shape)

@@ -1,0 +1,86 @@
+"""One run, in the process that it has for itself; ``tools/benchmark.py`` starts it.
+
+The argument is the run as JSON. Standard output has one JSON object a line: what is
+measured, a row of figures at each mark and, if need be, why the run ended too early.
+"""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from mavos.dataloaders.types import Frame
+from mavos.run.build import build, precision_of, prepare
+from mavos.run.entry import finish
+from mavos.run.signals import INTERRUPTED
+from mavos.speed_curves.frames import frames_of
+from mavos.speed_curves.recorder import Recorder, Watched, held_bytes
+from mavos.speed_curves.runs import Run
+from mavos.tracking.frame_loop import segment_video
+from mavos.utils.device import reset_peak_memory
+
+WARM_UP_FRAMES = 3  # before the clock starts: kernels are chosen, graphs are recorded
+
+
+def measure(run: Run, tell: Callable[[dict], None]) -> None:
+    """Tell the precision, the memory held before the video, the size of the frames, then a row of
+    figures at each mark; where the GPU has no memory left, that.
+    """
+    try:
+        recorder, frames, device = _ready(run, tell)
+    except torch.OutOfMemoryError:
+        tell({"ended": "out of GPU memory before the first frame"})
+        return
+    bar = tqdm(
+        total=run.frames,
+        desc=run.label,
+        unit="frame",
+        file=sys.stderr,
+        dynamic_ncols=True,
+        mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
+    )
+    with bar:
+        try:
+            for _ in segment_video(recorder.model, frames, device, recorder.stopwatch):
+                bar.update()
+        except torch.OutOfMemoryError:
+            tell({"ended": f"out of GPU memory at frame {bar.n + 1}"})
+
+
+def _ready(
+    run: Run, tell: Callable[[dict], None]
+) -> tuple[Recorder, Iterator[Frame], torch.device]:
+    """The model, loaded and warmed up, in its recorder; the frames; where they are segmented."""
+    cfg = run.config()
+    device = prepare(cfg.eval)
+    torch.manual_seed(0)
+    checkpoint = Path(cfg.eval.checkpoint) if cfg.eval.checkpoint else None
+    network, input_size = build(cfg, checkpoint, device)
+    loaded_bytes = held_bytes(device)
+    tell({"precision": precision_of(cfg.eval, device), "loaded_bytes": loaded_bytes})
+    model = Watched(network)
+    warm_up = replace(run, frames=WARM_UP_FRAMES)
+    for _ in segment_video(model, frames_of(warm_up, input_size, device, cfg.data), device):
+        pass
+    model.memory = None
+    reset_peak_memory(device)
+    recorder = Recorder(model, device, run.marks, tell)
+    return recorder, recorder.watch(frames_of(run, input_size, device, cfg.data)), device
+
+
+def main(argv: list[str]) -> int:
+    try:
+        measure(Run.from_json(argv[0]), lambda told: print(json.dumps(told), flush=True))
+    except KeyboardInterrupt:  # the tool says so
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody reads on: the tool was killed
+    finish(main, sys.argv[1:])

@@ -1,0 +1,232 @@
+"""One training run on disk: checkpoints, and how to go on from them bit for bit.
+
+result/<exp>_<MODEL>/<STAGE>/ckpt/save_step_<N>.pth      weights and all that training needs
+                             ema_ckpt/save_step_<N>.pth  averaged weights, the ones to evaluate
+                             config.json                 the resolved config
+                             metrics.jsonl, train.log, tensorboard/
+"""
+
+import dataclasses
+import json
+import logging
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mavos.configs.schema import Config
+from mavos.run.find_checkpoint import saved_steps
+from mavos.training.step import Trainer
+from mavos.utils import distributed
+from mavos.utils.checkpoint import DAMAGED, official_state_dict, to_code_name
+from mavos.utils.errors import OutputError, UserError
+from mavos.utils.files import atomic_path, write_json
+
+log = logging.getLogger(__name__)
+
+# What may differ between a run and its continuation without being worth a word.
+_ELSEWHERE = ("eval.", "train.device", "train.workers", "train.output", "data.", "model.test_")
+
+
+# Settings of the model that leave its weights what they are.
+_SAME_NETWORK = tuple(
+    f"model.{name}"
+    for name in (
+        "train_",
+        "drop_path",
+        "mca_drop_path",
+        "encoder_weights",
+        "short_term_skip",
+        "local_attention",
+        "memory_dtype",
+    )
+)
+
+
+class RunFolder:
+    """Paths of a run, its checkpoints and its config."""
+
+    def __init__(self, folder: Path, cfg: Config):
+        self.folder, self.cfg = folder, cfg
+        self.checkpoints, self.averages = folder / "ckpt", folder / "ema_ckpt"
+
+    def sweep(self) -> None:
+        """Remove what a kill in the middle of saving has left."""
+        for kind in (self.checkpoints, self.averages):
+            for partial in kind.glob(".save_step_*.tmp"):
+                partial.unlink(missing_ok=True)
+
+    def newest(self) -> tuple[int, Path] | None:
+        """Step and file of the newest checkpoint that training can go on from."""
+        steps = saved_steps(self.checkpoints)
+        return max(steps.items()) if steps else None
+
+    def save(self, trainer: Trainer, step: int, log_state: dict, *, may_fail: bool) -> None:
+        """Write both checkpoints after ``step`` steps; every process must call it.
+
+        Where the disk is full the checkpoints that are there are kept. may_fail: training goes on
+        then, with a warning; else OutputError.
+        """
+        states = distributed.gather_objects(random_states(trainer.device))
+        if states is None:
+            return
+        name = f"save_step_{step}.pth"
+        try:
+            # the averages first: where there is a checkpoint, there is its average
+            _save({"state_dict": averaged_state(trainer)}, self.averages / name)
+            content = self._content(trainer, step, states) | {"log": log_state}
+            _save(content, self.checkpoints / name)
+        except OutputError as error:
+            if not may_fail:
+                raise
+            log.warning("step %d was not saved: %s. Training goes on", step, error)
+            return
+        for folder in (self.checkpoints, self.averages):
+            kept = list(saved_steps(folder).values())
+            for old in kept[: -self.cfg.train.keep_last]:
+                old.unlink(missing_ok=True)
+
+    def resume(self, trainer: Trainer) -> tuple[int, dict]:
+        """Bring ``trainer`` to the newest checkpoint; returns the number of steps done and the
+        state of the log, 0 and nothing if there is none."""
+        found = self.newest()
+        if found is None:
+            return 0, {}
+        step, path = found
+        content = _read(path)
+        self._compare(json.loads(content["config"]), path)
+        state = {to_code_name(k): v for k, v in content["state_dict"].items()}
+        ours = trainer.model.state_dict()
+        try:
+            trainer.model.load_state_dict({k: v.view(ours[k].shape) for k, v in state.items()})
+            _load_optimizer(trainer.optimizer, content["optimizer"])
+            trainer.average.load_state_dict(content["ema"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"checkpoint {path} does not fit this model or optimizer ({error}); it belongs to "
+                "other settings: choose another --exp_name or --output to start anew"
+            ) from error
+        if content["scaler"]:  # empty where none was needed
+            trainer.scaler.load_state_dict(content["scaler"])
+        states = content["random_states"]
+        if len(states) == distributed.world_size():
+            set_random_states(states[distributed.rank()], trainer.device)
+        else:
+            log.warning(
+                "saved by %d processes, now %d: dropout draws other numbers than it would have",
+                len(states),
+                distributed.world_size(),
+            )
+            distributed.seed_rank(self.cfg.train.seed + step)
+        log.info("going on from step %d, %s", step, path)
+        return step, content["log"]
+
+    def write_config(self) -> None:
+        """Leave the resolved config beside the checkpoints."""
+        write_json(self.folder / "config.json", dataclasses.asdict(self.cfg))
+
+    def _content(self, trainer: Trainer, step: int, states: list[dict]) -> dict:
+        return {
+            "state_dict": official_state_dict(trainer.model),
+            "ema": trainer.average.state_dict(),
+            "optimizer": trainer.optimizer.state_dict(),
+            "scaler": trainer.scaler.state_dict(),
+            "step": step,
+            # clips depend on these two alone, whatever the number of processes and workers
+            "sampler": {"seed": self.cfg.train.seed, "position": step * self.cfg.train.batch_size},
+            "random_states": states,
+            "config": json.dumps(dataclasses.asdict(self.cfg)),
+        }
+
+    def _compare(self, old: dict, path: Path) -> None:
+        """Refuse another network; say what else was changed since the checkpoint."""
+        before = _flat(old)
+        now = _flat(json.loads(json.dumps(dataclasses.asdict(self.cfg))))
+        changed = [
+            f"{key} ({before[key]} then, {now[key]} now)"
+            for key in now  # a field that is newer than the checkpoint cannot be compared
+            if key in before and before[key] != now[key] and not key.startswith(_ELSEWHERE)
+        ]
+        network = [
+            line
+            for line in changed
+            if line.startswith("model.") and not line.startswith(_SAME_NETWORK)
+        ]
+        if network:
+            raise UserError(
+                f"{path} was trained with another network: {', '.join(network)}; choose another "
+                "--exp_name or --output to start anew"
+            )
+        if changed:
+            log.warning("going on with changed settings: %s", ", ".join(changed))
+
+
+def averaged_state(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """The averaged weights under the released names, with all that is not averaged."""
+    state = trainer.model.state_dict() | trainer.average.shadow
+    return official_state_dict(trainer.model, state)
+
+
+def random_states(device: torch.device) -> dict:
+    """The state of every random generator of this process, as tensors and plain values."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "mps": torch.mps.get_rng_state() if device.type == "mps" else None,
+    }
+
+
+def set_random_states(states: dict, device: torch.device) -> None:
+    """Undo everything drawn since ``random_states``."""
+    random.setstate(states["python"])
+    kind, keys, position, has_gauss, gauss = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+    torch.set_rng_state(states["torch"])
+    if device.type == "cuda" and states["cuda"] is not None:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if device.type == "mps" and states["mps"] is not None:
+        torch.mps.set_rng_state(states["mps"])
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
+    """Take over the moments, but keep what the config and the device say of each group."""
+    own = [{k: g.get(k) for k in ("weight_decay", "fused")} for g in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, kept in zip(optimizer.param_groups, own, strict=True):
+        group.update(kept)
+
+
+def _save(content: dict, path: Path) -> None:
+    with atomic_path(path) as partial:
+        try:
+            with open(partial, "wb") as file:
+                torch.save(content, file)
+        except RuntimeError as error:  # what torch.save makes of a failed write
+            cause = error.__context__
+            raise cause if isinstance(cause, OSError) else OSError(str(error)) from error
+
+
+def _read(path: Path) -> dict:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        complete = {"state_dict", "ema", "optimizer", "scaler", "random_states", "config", "log"}
+        if not complete <= content.keys():
+            raise ValueError("it holds weights only")
+    except DAMAGED as error:
+        raise UserError(
+            f"checkpoint {path} cannot be gone on from ({error}); remove it to go on from the one "
+            "before, or choose another --exp_name or --output"
+        ) from error
+    return content
+
+
+def _flat(content: dict, path: str = "") -> dict:
+    """Nested dictionaries as one, with keys such as "train.lr"."""
+    flat = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {path + key: value}
+    return flat

@@ -1,0 +1,73 @@
+"""The command line of ``tools/app.py``."""
+
+import argparse
+
+from mavos.configs.models import MODELS
+from mavos.configs.schema import Config
+from mavos.configs.stages import STAGES
+from mavos.evaluation.options import OWN_VIDEO_STAGE, load_config
+from mavos.tracking.tracker import LATE_MASKS
+from mavos.utils.errors import UserError
+
+_ABOVE_ZERO = ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes")
+_ABOVE_ZERO += ("snapshots", "snapshots_mb")
+
+
+def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
+    """Command line -> resolved config of the model, and what belongs to the page."""
+    parser = argparse.ArgumentParser(
+        prog="mavos app",
+        description="A page on this machine: draw masks in a video, track them, correct, download. "
+        "Its address is printed on standard output.",
+        epilog="Any config field can be set too: section.field=value. Fields: configs/schema.py.",
+    )
+    model = parser.add_argument_group("with which model")
+    model.add_argument(
+        "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
+    )
+    model.add_argument("--stage", default=OWN_VIDEO_STAGE, help=", ".join(STAGES))
+    model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
+    model.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
+    model.add_argument("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
+    model.add_argument(
+        "--amp", action="store_true", default=None, help="the half precision that suits the device"
+    )
+    model.add_argument("--threads", type=int, help="CPU threads of the network")
+    model.add_argument(
+        "--max_resolution", type=float, help="long edge at most 5/3 of it (default: the model's)"
+    )
+    page = parser.add_argument_group("the page")
+    add = page.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    add("--port", type=int, default=7860, help="0: any free one (default: %(default)s)")
+    add("--open", action="store_true", help="open the page in a browser")
+    add("--max_upload_mb", type=int, default=1000, help="of a video (default: %(default)s)")
+    add("--max_frames", type=int, default=20000, help="of a video (default: %(default)s)")
+    add("--max_sessions", type=int, default=8, help="pages open at a time (default: %(default)s)")
+    add(
+        "--keep_minutes",
+        type=float,
+        default=60.0,
+        help="a page that is silent for so long is forgotten (default: %(default)s)",
+    )
+    add(
+        "--snapshots",
+        type=int,
+        default=24,
+        help="states of a tracker kept to go back to, for each page (default: %(default)s)",
+    )
+    add(
+        "--snapshots_mb",
+        type=int,
+        default=1000,
+        help="fewer states are kept where they would take more, on the device (default: "
+        "%(default)s)",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    args = parser.parse_intermixed_args(argv)
+    for name in _ABOVE_ZERO:
+        if getattr(args, name) <= 0:
+            raise UserError(f"--{name} must be above 0, got {getattr(args, name)}")
+    if not 0 <= args.port < 2**16:
+        raise UserError(f"--port must be 0 to 65535, got {args.port}")
+    return load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS]), args
