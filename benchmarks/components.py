@@ -114,7 +114,9 @@ def watched(model: VideoSegmenter, parts: Parts) -> Iterator[None]:
                 replace(owner, name, part)
         for name, module in list(sys.modules.items()):
             # not inside the package, whose functions call each other
-            if name.startswith("networks.") and not name.startswith("mavos.networks.attention"):
+            if name.startswith("mavos.networks.") and not name.startswith(
+                "mavos.networks.attention"
+            ):
                 if hasattr(module, "global_attention"):
                     replace(module, "global_attention", _which_attention)
                 if hasattr(module, "local_attention"):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from mavos.networks.lstt.memory import Memory
-from mavos.networks.lstt.model import MAVOS
+from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.mavos import mca, propagation
 from mavos.networks.segmenter import Segmented
 
@@ -31,7 +31,7 @@ class ReferenceMemory:
 class Reference(nn.Module):
     """The four verbs; ``segment`` gives logits (B, 1 + max_objects, H, W), unused ones at -1e10."""
 
-    def __init__(self, model: MAVOS):
+    def __init__(self, model: LongShortTermSegmenter):
         """model: as ``build_model`` makes it; its weights are made contiguous."""
         super().__init__()
         self.model = model.eval().requires_grad_(False).to(memory_format=torch.contiguous_format)

@@ -10,7 +10,7 @@ from torch import Tensor
 from mavos import configs
 from mavos.networks import build_model, onednn
 from mavos.networks.inference import for_inference
-from mavos.networks.lstt.model import MAVOS
+from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.segmenter import hard_labels, one_hot
 from mavos.networks.wrappers import ObjectGroups
 from mavos.utils.checkpoint import load_weights
@@ -79,7 +79,7 @@ class ReferenceSide:
         return out.logits, found
 
 
-def _network(model: str, gap: int, checkpoint: str) -> MAVOS:
+def _network(model: str, gap: int, checkpoint: str) -> LongShortTermSegmenter:
     network = build_model(configs.load(model, overrides=[f"model.test_memory_gap={gap}"]).model)
     load_weights(network, checkpoint)
     return network.eval()

@@ -12,7 +12,7 @@ from mavos import configs
 from mavos.dataloaders.inputs import to_input
 from mavos.networks import build_model
 from mavos.networks.lstt.memory import Entry
-from mavos.networks.lstt.model import MAVOS
+from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.utils.checkpoint import load_weights
 
 LOGITS = {"atol": 5e-4, "rtol": 1e-4}
@@ -70,7 +70,7 @@ def save_seeded_checkpoint(manifest: dict, path: Path) -> Path:
     return path
 
 
-def seeded_model(manifest: dict, checkpoint: Path, *overrides: str) -> MAVOS:
+def seeded_model(manifest: dict, checkpoint: Path, *overrides: str) -> LongShortTermSegmenter:
     cfg = configs.load(manifest["model"]["config"], overrides=overrides)
     model = build_model(cfg.model).eval()
     load_weights(model, checkpoint, may_ignore=cfg.model.unused_keys)

@@ -128,7 +128,7 @@ def test_without_the_extra_one_line_names_it(tmp_path):
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
     )
     assert done.returncode == 2
-    assert done.stderr.strip() == f"no module 'uvicorn': run `pip install -e '{ROOT}/[app]'` once"
+    assert done.stderr.strip() == f"no module 'uvicorn': run `pip install -e '{ROOT}[app]'` once"
 
 
 def test_what_a_killed_server_left_is_deleted(temporary):

@@ -17,13 +17,10 @@ from mavos.utils.distributed import (
     barrier,
     gather_objects,
     init_distributed,
-    is_launched,
     leave,
-    local_rank,
-    rank,
-    world_size,
 )
 from mavos.utils.launch import launch
+from mavos.utils.ranks import is_launched, local_rank, rank, world_size
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,8 +34,8 @@ from mavos.utils.distributed import (
     gather_objects,
     init_distributed,
     leave,
-    rank,
 )
+from mavos.utils.ranks import rank
 
 init_distributed(torch.device("cpu"))
 barrier()

@@ -19,7 +19,7 @@ from torch import Tensor
 from mavos.dataloaders.inputs import network_sizes, to_input
 from mavos.evaluation.command import main
 from mavos.networks.inference import for_inference
-from mavos.networks.lstt.model import MAVOS
+from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.segmenter import hard_labels, one_hot
 from mavos.networks.wrappers import ObjectGroups
 
@@ -46,7 +46,7 @@ def checkpoints(tmp_path_factory):
     return get
 
 
-def build(case: Case, checkpoints, form: str = "training") -> MAVOS:
+def build(case: Case, checkpoints, form: str = "training") -> LongShortTermSegmenter:
     gap, skip = case.video["long_term_gap"], case.video["short_term_skip"]
     overrides = [f"model.test_memory_gap={gap}", f"model.short_term_skip={skip}"]
     if case.policy:
@@ -97,7 +97,9 @@ def test_given_masks(name: str, policy: str | None, form: str, checkpoints):
     differences.report(case, form)
 
 
-def check_intermediates(model: MAVOS, feats: list[Tensor], blocks: dict, expected: dict) -> float:
+def check_intermediates(
+    model: LongShortTermSegmenter, feats: list[Tensor], blocks: dict, expected: dict
+) -> float:
     last = model.elstt.norm(torch.cat(blocks[2], dim=-1).transpose(1, 2)).transpose(1, 2)
     ours = {
         "enc_4x_t1": feats[0][0, :, ::2, ::2],

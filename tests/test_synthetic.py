@@ -19,7 +19,7 @@ from mavos.dataloaders.synthetic.dataset import (
     write_benchmark,
 )
 from mavos.dataloaders.synthetic.videos import STORIES, render_video
-from mavos.tools import make_synthetic
+from mavos.quickstart import make_synthetic
 from mavos.utils.errors import UserError
 
 SMALL = (64, 96)  # (H, W)

@@ -10,7 +10,7 @@ from mavos import configs
 from mavos.dataloaders.types import Clips
 from mavos.networks import build_model
 from mavos.training.step import Trainer
-from mavos.utils import distributed
+from mavos.utils import distributed, ranks
 
 LENGTH, SIDE, STEPS = 5, 33, 4
 TINY = [
@@ -67,8 +67,8 @@ def in_float64(clips: Clips, slots: range) -> Clips:
 def record(clips_per_device: int, checkpoint_activations: bool = False) -> list[dict]:
     """Loss, gradients and weights after each step of this process's share of four clips."""
     trainer = make_trainer(f"train.checkpoint_activations={checkpoint_activations}")
-    share = 4 // distributed.world_size()
-    first = share * distributed.rank()
+    share = 4 // ranks.world_size()
+    first = share * ranks.rank()
     bounds = [*range(first, first + share, clips_per_device), first + share]
     steps = []
     for step in range(STEPS):
@@ -88,7 +88,7 @@ def main(path: str) -> None:
     torch.set_num_threads(1)
     distributed.init_distributed(torch.device("cpu"))
     runs = [record(clips_per_device=2), record(clips_per_device=1)]
-    torch.save(runs, path.format(rank=distributed.rank()))
+    torch.save(runs, path.format(rank=ranks.rank()))
     distributed.barrier()
     distributed.leave()
 

@@ -19,7 +19,7 @@ from mavos.evaluation.scores import score_run
 from mavos.evaluation.worker import VideoWorker
 from mavos.run.build import build, precision_of, prepare, weight_dtype
 from mavos.run.find_checkpoint import find_checkpoint
-from mavos.utils import distributed
+from mavos.utils import distributed, ranks
 from mavos.utils.device import device_name, pick_device
 from mavos.utils.errors import UserError
 from mavos.utils.files import write_json
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
-    if args.gpu_num > 1 and not distributed.is_launched():
+    if args.gpu_num > 1 and not ranks.is_launched():
         _videos(cfg, args), find_checkpoint(cfg)  # a mistake there is told once, not by everyone
         for number in range(args.gpu_num):
             # refused once, not by each
             weight_dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
         return launch(args.gpu_num, "mavos.tools.eval", argv)
-    setup_logging(distributed.rank())
-    device = prepare(cfg.eval, args.gpu_id + distributed.local_rank())
+    setup_logging(ranks.rank())
+    device = prepare(cfg.eval, args.gpu_id + ranks.local_rank())
     distributed.init_distributed(device)
     log.info(run_header(device_name(device)))
     try:
@@ -56,7 +56,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         run_folder = RESULTS / where / _run_name(cfg, args, checkpoint)
         folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
         model, input_size = build(cfg, checkpoint, device)
-        if distributed.rank() == 0:
+        if ranks.rank() == 0:
             settings = _settings(cfg, args, checkpoint, device)
             folder.claim(settings, cfg.eval.overwrite, _defaults())
     log.info("%s with %s on %d videos of %s", cfg.model.title, checkpoint, len(videos), where)

@@ -15,7 +15,7 @@ from mavos.evaluation.results import ResultFolder, VideoRecord
 from mavos.networks.segmenter import VideoSegmenter
 from mavos.tracking.frame_loop import segment_video
 from mavos.tracking.stopwatch import Stopwatch
-from mavos.utils import distributed
+from mavos.utils import distributed, ranks
 from mavos.utils.device import background_threads, peak_memory_bytes, reset_peak_memory
 from mavos.utils.errors import OutputError, UserError
 
@@ -56,7 +56,7 @@ class VideoWorker:
             total=sum(v.length for v in videos),
             unit="frame",
             file=sys.stderr,
-            disable=distributed.rank() > 0 or not videos,
+            disable=ranks.rank() > 0 or not videos,
             dynamic_ncols=True,
             mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
         )

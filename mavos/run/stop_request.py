@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mavos.run.signals import INTERRUPTED
-from mavos.utils import distributed
+from mavos.utils import ranks
 from mavos.utils.launch import RepeatedWish
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class StopRequest:
     def _note(self, number: int, _frame: Any) -> None:
         if self._wish.again():
             raise KeyboardInterrupt
-        if not self.requested and distributed.rank() == 0:
+        if not self.requested and ranks.rank() == 0:
             log.warning("asked to stop: %s; ask again to leave at once", self._promise)
         self.requested, self.status = True, 128 + number
         self._wake()

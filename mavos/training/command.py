@@ -24,7 +24,7 @@ from mavos.training.options import parse
 from mavos.training.state import RunFolder
 from mavos.training.step import Trainer
 from mavos.training.validation import validate, validation_videos
-from mavos.utils import distributed
+from mavos.utils import distributed, ranks
 from mavos.utils.checkpoint import load_encoder, load_weights, read_checkpoint
 from mavos.utils.device import device_name, pick_device, tune_cpu
 from mavos.utils.errors import UserError
@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
-    if not distributed.is_launched() and (count := processes(cfg.train.device, args)) > 1:
+    if not ranks.is_launched() and (count := processes(cfg.train.device, args)) > 1:
         return launch(count, "mavos.tools.train", argv, address(args.dist_url))
-    setup_logging(distributed.rank())
-    device = pick_device(cfg.train.device, args.start_gpu + distributed.local_rank())
+    setup_logging(ranks.rank())
+    device = pick_device(cfg.train.device, args.start_gpu + ranks.local_rank())
     if device.type == "cpu":
         tune_cpu()
     elif device.type == "cuda":
@@ -65,7 +65,7 @@ def train(cfg: Config, device: torch.device) -> int:
     with distributed.together():
         sources = clip_sources(cfg.train, data_root(cfg.data.root))
         to_validate = validation_videos(cfg)
-        if distributed.rank() == 0:
+        if ranks.rank() == 0:
             setup_logging(0, folder.folder / "train.log")
             log.info(run_header(device_name(device)))
             folder.sweep()
@@ -83,12 +83,12 @@ def train(cfg: Config, device: torch.device) -> int:
             clip_side(cfg.train.crop, model.align_corners),
             model.max_objects,
             first_step=step or cfg.train.first_step,
-            rank=distributed.rank(),
-            world_size=distributed.world_size(),
+            rank=ranks.rank(),
+            world_size=ranks.world_size(),
             pin_memory=device.type == "cuda",
         )
         is_done = step >= cfg.train.steps
-        if distributed.rank() == 0 and not is_done:
+        if ranks.rank() == 0 and not is_done:
             folder.write_config()
     with distributed.together():
         if not distributed.agree(step):
@@ -103,7 +103,7 @@ def train(cfg: Config, device: torch.device) -> int:
         )
         return _finished(folder)
     _announce(cfg, trainer, sources, folder)
-    watch = TrainLog(folder.folder, cfg.train, device, active=distributed.rank() == 0)
+    watch = TrainLog(folder.folder, cfg.train, device, active=ranks.rank() == 0)
     watch.begin(step or cfg.train.first_step, log_state)
     with StopRequest("saving after this step") as stop, watch, closing(clips):
         stopped = loop(cfg, trainer, clips, folder, watch, stop, to_validate, device)
@@ -115,7 +115,7 @@ def train(cfg: Config, device: torch.device) -> int:
 
 def _finished(folder: RunFolder) -> int:
     """Name the averaged weights on standard output; status 0."""
-    if distributed.rank() == 0:
+    if ranks.rank() == 0:
         print(list(saved_steps(folder.averages).values())[-1])
     return 0
 
@@ -148,7 +148,7 @@ def loop(
             return True
         if to_validate and (step % cfg.train.eval_every == 0 or step == done):
             with distributed.together():
-                if distributed.rank() == 0:
+                if ranks.rank() == 0:
                     watch.validation(step, validate(cfg, trainer, to_validate, device))
     return False
 
@@ -218,12 +218,12 @@ def _announce(cfg: Config, trainer: Trainer, sources: list, folder: RunFolder) -
     log.info("%s, stage %s: %.1f M weights learn", cfg.model.title, cfg.stage, learning / 1e6)
     for source in sources:
         log.info("%s: %d videos, %d times", source.name, len(source.videos), source.repeats)
-    share = cfg.train.batch_size // distributed.world_size()
+    share = cfg.train.batch_size // ranks.world_size()
     rounds = -(-share // cfg.train.clips_per_device)
     log.info(
         "%d clips a step: %d processes, %d clips each, in %d rounds",
         cfg.train.batch_size,
-        distributed.world_size(),
+        ranks.world_size(),
         share,
         rounds,
     )

@@ -18,7 +18,7 @@ import torch
 from mavos.configs.schema import Config
 from mavos.run.find_checkpoint import saved_steps
 from mavos.training.step import Trainer
-from mavos.utils import distributed
+from mavos.utils import distributed, ranks
 from mavos.utils.checkpoint import DAMAGED, official_state_dict, to_code_name
 from mavos.utils.errors import OutputError, UserError
 from mavos.utils.files import atomic_path, write_json
@@ -110,13 +110,13 @@ class RunFolder:
         if content["scaler"]:  # empty where none was needed
             trainer.scaler.load_state_dict(content["scaler"])
         states = content["random_states"]
-        if len(states) == distributed.world_size():
-            set_random_states(states[distributed.rank()], trainer.device)
+        if len(states) == ranks.world_size():
+            set_random_states(states[ranks.rank()], trainer.device)
         else:
             log.warning(
                 "saved by %d processes, now %d: dropout draws other numbers than it would have",
                 len(states),
-                distributed.world_size(),
+                ranks.world_size(),
             )
             distributed.seed_rank(self.cfg.train.seed + step)
         log.info("going on from step %d, %s", step, path)

@@ -14,7 +14,7 @@ from mavos.networks.losses import aux_weight, hard_pixel_share
 from mavos.networks.segmenter import TrainableSegmenter
 from mavos.networks.unroll import ClipUnroll, LossConfig, StepSettings, Unrolled, clip_ious
 from mavos.training.optim import WeightAverage, build_optimizer, learning_rate, set_learning_rate
-from mavos.utils import distributed
+from mavos.utils import distributed, ranks
 from mavos.utils.device import half_precision
 from mavos.utils.errors import UserError
 
@@ -183,7 +183,7 @@ class Trainer:
                     cfg.checkpoint_activations,
                 ),
             )
-            if distributed.world_size() > 1:
+            if ranks.world_size() > 1:
                 self._unroll = DistributedDataParallel(
                     self._unroll,
                     device_ids=[self.device] if self.device.type == "cuda" else None,

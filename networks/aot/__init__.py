@@ -1,14 +1,14 @@
-"""AOT, wired from its config: MAVOS around other blocks."""
+"""AOT, wired from its config."""
 
 from functools import partial
 
 from mavos.configs.schema import ModelConfig
 from mavos.networks.aot.lstt import LSTT
-from mavos.networks.lstt.model import MAVOS
-from mavos.networks.mavos import assemble
+from mavos.networks.lstt import assemble
+from mavos.networks.lstt.model import LongShortTermSegmenter
 
 
-def build_aot(cfg: ModelConfig) -> MAVOS:
+def build_aot(cfg: ModelConfig) -> LongShortTermSegmenter:
     build_lstt = partial(
         LSTT,
         cfg.dim,
@@ -18,4 +18,10 @@ def build_aot(cfg: ModelConfig) -> MAVOS:
         cfg.drop_path,
         cfg.local_attention,
     )
-    return assemble(cfg, build_lstt, decoder_dim=(cfg.depth + 1) * cfg.dim, normalise_ids=False)
+    return assemble(
+        cfg,
+        build_lstt,
+        fuse_blocks=lambda lstt: lstt,  # it has no other form for inference
+        decoder_dim=(cfg.depth + 1) * cfg.dim,
+        normalise_ids=False,
+    )

@@ -1,5 +1,7 @@
-"""MAVOS: encoder, ID bank, E-LSTT and decoder behind the four verbs of ``VideoSegmenter``."""
+"""What AOT, DeAOT and MAVOS share: encoder, ID bank, a stack of blocks that read long-term and
+short-term memory, and a decoder, behind the four verbs of ``VideoSegmenter``."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -9,9 +11,6 @@ from torch import Tensor, nn
 from mavos.networks import onednn
 from mavos.networks.layers import to_tokens, upsample
 from mavos.networks.lstt.memory import Entry, Fuse, Memory, Policy, keep_all, packing, remember
-from mavos.networks.mavos.elstt import ELSTT
-from mavos.networks.mavos.fused import FusedELSTT
-from mavos.networks.mavos.mca import EntryFusion
 from mavos.networks.segmenter import Run, Segmented, call, resize_mask
 
 
@@ -43,10 +42,11 @@ class IDBank(nn.Module):
         return self.norm(to_tokens(embedding))
 
 
-class MAVOS(nn.Module):
+class LongShortTermSegmenter(nn.Module):
     """Segments up to ``max_objects`` objects; ``networks/wrappers.py`` takes it further.
 
-    With other blocks in the place of ``elstt`` it is AOT, without a fusion in them DeAOT.
+    Which blocks ``elstt`` has decides what it is: those of the E-LSTT make it MAVOS, without a
+    fusion in them DeAOT, those of the LSTT AOT.
 
     The verbs keep the books; all work on tensors is in methods that ``run`` calls, and that depend
     on nothing but their arguments.
@@ -68,10 +68,12 @@ class MAVOS(nn.Module):
         train_memory_gap: int,
         test_memory_gap: int,
         short_term_skip: int,
+        fuse_blocks: Callable[[nn.Module], nn.Module],
         memory_dtype: torch.dtype | None = None,
     ):
-        """reference_policy: what takes in frames annotated in mid-video. memory_dtype: what memory
-        is kept in when not training; None: what is computed in."""
+        """reference_policy: what takes in frames annotated in mid-video. fuse_blocks: ``elstt`` ->
+        its inference form. memory_dtype: what memory is kept in when not training; None: what is
+        computed in."""
         super().__init__()
         self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
         self.elstt, self.decoder = elstt, decoder
@@ -79,16 +81,14 @@ class MAVOS(nn.Module):
         self.policy, self.reference_policy = policy, reference_policy
         self.short_term_skip = short_term_skip
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
-        self.memory_dtype = memory_dtype
+        self.fuse_blocks, self.memory_dtype = fuse_blocks, memory_dtype
         self.run: Run = call
 
     def fuse(self) -> None:
         """Become the inference form, see ``networks/inference.py``."""
         if hasattr(self.encoder, "fuse"):
             self.encoder.fuse()
-        # AOT's blocks have no such form, and that of the E-LSTT has one head
-        if isinstance(self.elstt, ELSTT) and self.elstt.heads == 1:
-            self.elstt = FusedELSTT(self.elstt)
+        self.elstt = self.fuse_blocks(self.elstt)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised RGB -> the encoder's maps, the last one projected to the E-LSTT.
@@ -156,7 +156,7 @@ class MAVOS(nn.Module):
         first_fusion = 2 * gap if references == 1 else 1 + gap
         if clip_length - 2 >= first_fusion:
             return ()
-        return tuple(f"{n}." for n, m in self.named_modules() if isinstance(m, EntryFusion))
+        return tuple(f"{name}." for name, _ in self.named_modules() if name.endswith(".mca"))
 
     def _kept_in(self, entry: Entry) -> torch.dtype:
         """What memory is kept in."""
@@ -164,7 +164,7 @@ class MAVOS(nn.Module):
 
     def _packs(self, entry: Entry) -> bool:
         """Whether the long-term memory is packed for the products that read it."""
-        fits = isinstance(self.elstt, FusedELSTT) and self.memory_dtype is None
+        fits = self.elstt.reads_packed and self.memory_dtype is None
         # one that grows would be packed as a whole again and again
         fits = fits and self.policy is not keep_all
         # a compiled function takes plain tensors only

@@ -6,22 +6,18 @@ DeAOT is the same network with a memory policy other than "mca".
 from collections.abc import Callable
 from functools import partial
 
-import torch
 from torch import nn
 
 from mavos.configs.schema import ModelConfig
-from mavos.networks.encoders import build_encoder
-from mavos.networks.lstt.decoder import FPNDecoder
-from mavos.networks.lstt.memory import RENEWALS, build_policy
-from mavos.networks.lstt.model import MAVOS, IDBank
+from mavos.networks.lstt import assemble
+from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.mavos.elstt import ELSTT
+from mavos.networks.mavos.fused import fuse_blocks
 from mavos.networks.mavos.fusion import CrossAttention, FocalModulation, GlobalContext
 from mavos.networks.mavos.mca import EntryFusion, ModulatedAttention
 
-MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-
-def build_mavos(cfg: ModelConfig) -> MAVOS:
+def build_mavos(cfg: ModelConfig) -> LongShortTermSegmenter:
     fusion = partial(EntryFusion, operator=build_operator(cfg), drop_path=cfg.mca_drop_path)
     build_elstt = partial(
         ELSTT,
@@ -33,7 +29,7 @@ def build_mavos(cfg: ModelConfig) -> MAVOS:
         heads=cfg.heads,
         local_attention=cfg.local_attention,
     )
-    return assemble(cfg, build_elstt, decoder_dim=2 * cfg.dim, normalise_ids=True)
+    return assemble(cfg, build_elstt, fuse_blocks, decoder_dim=2 * cfg.dim, normalise_ids=True)
 
 
 def build_operator(cfg: ModelConfig) -> Callable[[int], nn.Module]:
@@ -45,45 +41,3 @@ def build_operator(cfg: ModelConfig) -> Callable[[int], nn.Module]:
         "focal_modulation": partial(FocalModulation, **focal),
         "global_context": GlobalContext,
     }[cfg.fusion]
-
-
-def assemble(
-    cfg: ModelConfig, build_blocks: Callable[[], nn.Module], decoder_dim: int, normalise_ids: bool
-) -> MAVOS:
-    """A network around a stack of blocks, whose output has ``decoder_dim`` channels."""
-    encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
-    *skip_channels, deepest = encoder.channels
-    stride, align_corners = encoder.strides[-1], encoder.align_corners
-    policy = build_policy(cfg.memory, cfg.memory_frames)
-    renewal = RENEWALS.get(cfg.memory, policy) if cfg.late_masks == "reference" else policy
-    model = MAVOS(
-        encoder=encoder,
-        projector=nn.Conv2d(deepest, cfg.dim, kernel_size=1),
-        id_bank=IDBank(cfg.max_objects, cfg.dim, stride, align_corners, normalise_ids),
-        elstt=build_blocks(),
-        decoder=FPNDecoder(
-            decoder_dim, cfg.dim, tuple(skip_channels), cfg.max_objects + 1, align_corners
-        ),
-        max_objects=cfg.max_objects,
-        policy=policy,
-        reference_policy=renewal,
-        train_memory_gap=cfg.train_memory_gap,
-        test_memory_gap=cfg.test_memory_gap,
-        short_term_skip=cfg.short_term_skip,
-        memory_dtype=MEMORY_DTYPES[cfg.memory_dtype],
-    )
-    initialise(model)
-    # Tokens are maps in channels_last memory; with weights in it too nothing is ever rearranged.
-    # A depthwise convolution of tokens takes 4 ms instead of 23 (1024 channels, 480p, one core).
-    return model.to(memory_format=torch.channels_last)
-
-
-def initialise(model: MAVOS) -> None:
-    """Random weights as the paper starts from; those of encoder and MCA stay as they are."""
-    bank = model.id_bank
-    for name, parameter in model.named_parameters():
-        own = name.startswith(("encoder.", "id_bank.")) or ".mca." in name
-        if parameter.ndim > 1 and not own:
-            torch.nn.init.xavier_uniform_(parameter)
-    side = bank.conv.kernel_size[0]
-    torch.nn.init.orthogonal_(bank.conv.weight.flatten(1), gain=side**-2)

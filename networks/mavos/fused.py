@@ -33,6 +33,8 @@ class FusedSeen(NamedTuple):
 class FusedELSTT(nn.Module):
     """``elstt.ELSTT`` for inference."""
 
+    reads_packed = True
+
     def __init__(self, elstt: ELSTT):
         super().__init__()
         self.blocks = nn.ModuleList(FusedBlock(block) for block in elstt.blocks)
@@ -74,6 +76,11 @@ class FusedELSTT(nn.Module):
     def _embedded(self, id_embedding: Tensor) -> tuple[Tensor, ...]:
         """(B, L, C) -> (B, L, V) for each block."""
         return self.embed(id_embedding).chunk(len(self.blocks), dim=-1)
+
+
+def fuse_blocks(elstt: ELSTT) -> nn.Module:
+    """The inference form of the E-LSTT, which has one head; more heads stay as they are."""
+    return FusedELSTT(elstt) if elstt.heads == 1 else elstt
 
 
 class FusedBlock(nn.Module):
