@@ -177,10 +177,10 @@ def test_a_damaged_checkpoint_is_refused(stopped, data):
 
 FULL = """
 import resource, sys
-from mavos.run.entry import run
+from mavos.run.entry import finish
 from mavos.training.command import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-run(main, sys.argv[1:])
+finish(main, sys.argv[1:])
 """
 
 

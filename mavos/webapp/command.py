@@ -15,8 +15,8 @@ import uvicorn
 
 from mavos.configs.schema import Config
 from mavos.run.build import build
-from mavos.run.entry import INTERRUPTED
 from mavos.run.find_checkpoint import find_checkpoint
+from mavos.run.signals import INTERRUPTED
 from mavos.tracking.tracker import VideoTracker
 from mavos.utils.device import allow_tf32, device_name, keep_freed_memory, pick_device, use_threads
 from mavos.utils.errors import UserError
