@@ -33,7 +33,7 @@ INPUT = InputSize(align_corners=True)
 def network():
     """mavos_nano with random weights that tell objects apart: three to a group, fusing often."""
     torch.manual_seed(3)
-    cfg = configs.load("mavos_nano", "demo", ["model.test_memory_gap=2"]).model
+    cfg = configs.load("mavos_nano", "quickstart", ["model.test_memory_gap=2"]).model
     model = build_model(cfg)
     with torch.no_grad():
         model.decoder.conv_out.weight.mul_(30)
@@ -517,7 +517,7 @@ def test_removing_what_is_not_there():
 
 def test_from_pretrained(tmp_path: Path):
     checkpoint = tmp_path / "nano.pth"
-    save_weights(build_model(configs.load("mavos_nano", "demo").model), checkpoint)
+    save_weights(build_model(configs.load("mavos_nano", "quickstart").model), checkpoint)
     tracker = VideoTracker.from_pretrained(
         "mavos_nano", str(checkpoint), "cpu", overrides=["model.test_memory_gap=5"]
     )

@@ -1,4 +1,4 @@
-"""A small benchmark of made-up videos in the folders of DAVIS-2017: no download, any seed.
+"""A small dataset of synthetic videos in the folders of DAVIS-2017: no download, any seed.
 
 It stands in for the real datasets in demos and tests: a few minutes of training on its ``train``
 list show in the scores on its ``val`` list.
@@ -26,7 +26,7 @@ from mavos.utils.files import write_json
 from mavos.utils.palette import davis_palette
 
 GENERATOR = 2  # to be raised whenever the same parameters give other pixels
-SPEC_FILE = "benchmark.json"
+SPEC_FILE = "synthetic.json"
 JPEG_QUALITY = 95
 
 TRAIN_STORIES = ("usual", "changing", "return_soon", "late", "changing", "return_soon")
@@ -40,7 +40,7 @@ EXTRA_VAL = (  # name, story, frames
 
 @dataclass(frozen=True)
 class VideoSpec:
-    """One video of a benchmark."""
+    """One video of a dataset."""
 
     name: str
     split: str  # "train" or "val"
@@ -49,8 +49,8 @@ class VideoSpec:
     length: int  # frames
 
 
-def benchmark_videos(seed: int, train_videos: int, val_videos: int, length: int) -> list[VideoSpec]:
-    """The videos of a benchmark in the order of its lists, training first.
+def synthetic_videos(seed: int, train_videos: int, val_videos: int, length: int) -> list[VideoSpec]:
+    """The videos of a dataset in the order of its lists, training first.
 
     Usual validation videos are half as long again as those for training. ``EXTRA_VAL`` comes on
     top of ``val_videos``, unless that is 0.
@@ -76,7 +76,7 @@ def _turn(stories: tuple[str, ...], index: int) -> str:
     return stories[index % len(stories)]
 
 
-def write_benchmark(
+def write_dataset(
     root: Path,
     seed: int = 0,
     train_videos: int = 120,
@@ -85,7 +85,7 @@ def write_benchmark(
     size: tuple[int, int] = (256, 256),
     processes: int | None = None,
 ) -> Path:
-    """Write a benchmark as folder ``root`` and return it; at once if that very one is there.
+    """Write a dataset as folder ``root`` and return it; at once if that very one is there.
 
     One of other parameters is replaced; until the new one is complete the old one stays. length:
     frames of a training video, 8 at least. size: (H, W), 32 at least. processes: None for one per
@@ -110,10 +110,8 @@ def write_benchmark(
     if found == parameters:
         return root
     if found is None and root.exists() and not (root.is_dir() and not any(root.iterdir())):
-        raise UserError(
-            f"{root} is there, but is no benchmark of made-up videos; choose another folder"
-        )
-    specs = benchmark_videos(seed, train_videos, val_videos, length)
+        raise UserError(f"{root} is there, but is no synthetic dataset; choose another folder")
+    specs = synthetic_videos(seed, train_videos, val_videos, length)
     with _replacement(root) as folder:
         _write_lists(folder / "ImageSets" / "2017", specs)
         _write_videos(folder, specs, size, min(processes or _cores(), len(specs)))
@@ -123,7 +121,7 @@ def write_benchmark(
 
 
 def read_parameters(root: Path) -> dict[str, Any] | None:
-    """What the finished benchmark in a folder was made with; None if there is none."""
+    """What the finished dataset in a folder was made with; None if there is none."""
     try:
         parameters = json.loads((root / SPEC_FILE).read_text(encoding="utf-8"))["parameters"]
     except (OSError, ValueError, TypeError, KeyError):
@@ -184,7 +182,7 @@ def _write_videos(
     """Render and write all videos, long ones first so that the processes end together."""
     specs = sorted(specs, key=lambda spec: -spec.length)
     total = sum(spec.length for spec in specs)
-    with tqdm(total=total, desc="made-up videos", unit=" frames") as bar:
+    with tqdm(total=total, desc="synthetic videos", unit=" frames") as bar:
         if processes <= 1:
             for spec in specs:
                 bar.update(write_video(folder, spec, size))
@@ -206,7 +204,7 @@ def _prepare_process() -> None:
 
 
 def write_video(folder: Path, spec: VideoSpec, size: tuple[int, int]) -> int:
-    """Write the frames and masks of one video into a benchmark; returns the number of frames."""
+    """Write the frames and masks of one video into a dataset; returns the number of frames."""
     video = render_video(spec.seed, spec.length, size, story=spec.story)
     pictures = folder / "JPEGImages" / "480p" / spec.name
     masks = folder / "Annotations" / "480p" / spec.name

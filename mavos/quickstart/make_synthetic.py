@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from mavos.dataloaders.synthetic.dataset import EXTRA_VAL, write_benchmark
+from mavos.dataloaders.synthetic.dataset import EXTRA_VAL, write_dataset
 from mavos.utils.paths import DATASETS
 
 
 def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
-    root = write_benchmark(
+    root = write_dataset(
         args.output, args.seed, args.train_videos, args.val_videos, args.length, tuple(args.size)
     )
     print(root)
