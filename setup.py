@@ -32,6 +32,8 @@ setup(
         "av",
         "Pillow>=10.1",
         "numpy",
+        "psutil",
+        "filelock",
         "tensorboard",
         "tqdm",
     ],

@@ -1,7 +1,7 @@
 """The authors' released code on any device, run from a checkout of it that is not changed.
 
-Its packages are called like ours (``networks``, ``configs``, ``utils``), so this works only in a
-process that has imported none of ours; ``turns.py`` sees to that.
+Its packages (``networks``, ``configs``, ``utils``) are found before any of these names that lie
+elsewhere on the path; ours are within ``mavos``.
 """
 
 import importlib
@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NAMES = ("networks", "configs", "utils", "dataloaders", "tools")
 # any stage builds the same network; this one sets nothing but names
 STAGE = "configs.pre_ytb_dav_long"
 CORRELATION = "spatial_correlation_sampler"
@@ -51,7 +50,8 @@ class Release:
         self._precision = torch.autocast(kind, halved) if halved else nullcontext()
         if kind != "cuda":
             _ignore_cuda()
-        _import_from(Path(checkout))
+        # some of its packages lie in tools/
+        sys.path[:0] = [checkout, str(Path(checkout) / "tools")]
         cfg = importlib.import_module(STAGE).EngineConfig("benchmark", model)
         network = importlib.import_module("networks.models").build_vos_model(cfg.MODEL_VOS, cfg)
         _load(network, Path(checkpoint))
@@ -104,22 +104,6 @@ class _Blamed:
 def _at_size(labels: Tensor, size: tuple[int, int]) -> Tensor:
     """Labels (1, H, W) as the release takes them: (1, 1, H', W') float32, nearest neighbour."""
     return F.interpolate(labels[:, None].float(), size=tuple(size), mode="nearest")
-
-
-def _import_from(checkout: Path) -> None:
-    """Let its packages, some of which lie in ``tools``, be found instead of ours."""
-    ours = Path(__file__).resolve().parents[1]
-    taken = [name for name in NAMES if name in sys.modules]
-    if taken:
-        raise RuntimeError(f"{', '.join(taken)} of this project are imported already")
-    elsewhere = [path for path in sys.path if Path(path or ".").resolve() != ours]
-    sys.path[:] = [str(checkout), str(checkout / "tools"), *elsewhere]
-    # an editable installation of ours is found by a finder of its own
-    sys.meta_path[:] = [
-        finder
-        for finder in sys.meta_path
-        if "__editable__" not in getattr(finder, "__module__", "")
-    ]
 
 
 def _ignore_cuda() -> None:

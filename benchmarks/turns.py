@@ -1,13 +1,12 @@
 """Two networks in two processes that take turns, so that each has the machine to itself.
 
-The parent makes a ``Player`` of each side; this file run with a settings file is the child. Nothing
-of this project is imported before a side is chosen: the packages of the authors' code have the same
-names. A line of JSON on standard input asks for a turn, one on standard output answers it.
+The parent makes a ``Player`` of each side; this file run with a settings file is the child, which
+loads the networks of its own side only. A line of JSON on standard input asks for a turn, one on
+standard output answers it.
 """
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_PROCESS_MEMORY = Path(__file__).resolve().parents[1] / "utils" / "process_memory.py"
+from mavos.utils.process_memory import peak_resident_memory_bytes
 
 
 class Side(Protocol):
@@ -144,11 +143,9 @@ def _clocks(device: torch.device) -> tuple[float, float]:
 
 
 def _peaks(device: torch.device) -> dict:
-    # by path: ``utils`` may be that of the authors' code
-    peak = runpy.run_path(str(_PROCESS_MEMORY))["peak_resident_memory_bytes"]()
     on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     return {
-        "peak_rss_mb": peak / 2**20,
+        "peak_rss_mb": peak_resident_memory_bytes() / 2**20,
         "peak_device_mb": on_device / 2**20 if on_device else None,
     }
 

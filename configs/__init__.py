@@ -1,5 +1,10 @@
 """Runs as typed values: ``load`` picks a model and a stage and applies overrides."""
 
+from mavos.old_names import moved
+
+if __name__ == "configs":
+    raise moved(__name__)
+
 from collections.abc import Iterable
 
 from mavos.configs.models import MODELS

@@ -1,15 +1,23 @@
-"""What passes between the stages: a video on disk, a frame in memory, the numbering of objects."""
+"""What passes between the stages: a video on disk, a frame in memory, the numbering of objects.
+
+PyTorch is named here, not loaded: who scores or writes masks needs none.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from mavos.utils.palette import IGNORE
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def numbered_frame_name(index: int) -> str:
@@ -124,14 +132,14 @@ class Clips:
         """The largest of ``num_objects``; to be asked before they go to a device."""
         return int(self.num_objects.max())
 
-    def to(self, device: torch.device) -> "Clips":
+    def to(self, device: torch.device) -> Clips:
         """The same on ``device``; returns at once where memory is pinned."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def pin_memory(self) -> "Clips":
+    def pin_memory(self) -> Clips:
         """The same in page-locked memory; PyTorch's data loader calls it."""
-        return self._each(Tensor.pin_memory)
+        return self._each(lambda tensor: tensor.pin_memory())
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Clips":
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Clips:
         tensors = (self.images, self.labels, self.num_objects, self.permutations)
         return Clips(*map(change, tensors), self.sources)

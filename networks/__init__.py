@@ -1,5 +1,10 @@
 """Segmentation networks behind one contract, ``mavos.networks.segmenter.VideoSegmenter``."""
 
+from mavos.old_names import moved
+
+if __name__ == "networks":
+    raise moved(__name__)
+
 import torch
 
 from mavos.configs.schema import ModelConfig

@@ -87,7 +87,7 @@ def test_a_signal_ends_it_and_nothing_stays(checkpoint, temporary, port, monkeyp
         "max_frames": 20000,
         "keep_minutes": 5.0,
     }
-    assert len(token) >= 22 and len(seen["folders"]) == 2  # the lock, and one page
+    assert len(token) >= 22 and len(seen["folders"]) == 3  # lock, its mark, one page
     assert list(temporary.iterdir()) == []
 
 
@@ -121,12 +121,11 @@ def test_without_the_extra_one_line_names_it(tmp_path):
         (tmp_path / f"{module}.py").write_text(
             f"raise ModuleNotFoundError('gone', name={module!r})"
         )
-    done = subprocess.run(
-        [sys.executable, ROOT / "tools" / "app.py", "--help"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
-    )
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    app = [sys.executable, ROOT / "tools" / "app.py"]
+    asked = subprocess.run([*app, "--help"], capture_output=True, text=True, env=env)
+    assert asked.returncode == 0 and "--port" in asked.stdout
+    done = subprocess.run(app, capture_output=True, text=True, env=env)
     assert done.returncode == 2
     assert done.stderr.strip() == f"no module 'uvicorn': run `pip install -e '{ROOT}[app]'` once"
 
@@ -134,7 +133,8 @@ def test_without_the_extra_one_line_names_it(tmp_path):
 def test_what_a_killed_server_left_is_deleted(temporary):
     left = temporary / "mavos-app-killed"
     left.mkdir()
-    (left / "lock").touch()
+    for name in ("lock", "locked"):
+        (left / name).touch()
     (left / "video.mp4").touch()
     foreign = temporary / "mavos-app-notes"
     foreign.mkdir()

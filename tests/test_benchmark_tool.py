@@ -356,7 +356,7 @@ def test_growth_is_told_of_a_memory_that_has_filled(policy, frames, told):
 
 
 def test_memory_of_a_process_is_its_own():
-    told = "from utils.process_memory import *; "
+    told = "from mavos.utils.process_memory import *; "
     told += "print(resident_memory_bytes(), peak_resident_memory_bytes())"
     done = subprocess.run(
         [sys.executable, "-c", told], capture_output=True, text=True, cwd=ROOT, check=True

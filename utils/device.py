@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from mavos.utils.cores import cores
 from mavos.utils.errors import UserError
 from mavos.utils.process_memory import peak_resident_memory_bytes
 
@@ -150,13 +151,6 @@ def background_threads(device: torch.device) -> int:
     may want 400 frames a second.
     """
     return max(2, min(8, cores() // 2)) if device.type == "cuda" else 2
-
-
-def cores() -> int:
-    """Cores that this process may use, shared with the others of the run on this machine."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux; knows of containers and taskset
-    there = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, there // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _gpu_has_bfloat16(device: torch.device) -> bool:

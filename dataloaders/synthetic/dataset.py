@@ -11,16 +11,18 @@ import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
+import psutil
 from PIL import Image
 from tqdm import tqdm
 
 from mavos.dataloaders.synthetic.videos import render_video
+from mavos.utils.cores import cores
 from mavos.utils.errors import OutputError, UserError
 from mavos.utils.files import write_json
 from mavos.utils.palette import davis_palette
@@ -114,7 +116,7 @@ def write_dataset(
     specs = synthetic_videos(seed, train_videos, val_videos, length)
     with _replacement(root) as folder:
         _write_lists(folder / "ImageSets" / "2017", specs)
-        _write_videos(folder, specs, size, min(processes or _cores(), len(specs)))
+        _write_videos(folder, specs, size, min(processes or cores(), len(specs)))
         videos = [asdict(spec) for spec in specs]
         write_json(folder / SPEC_FILE, {"parameters": parameters, "videos": videos})
     return root
@@ -155,15 +157,7 @@ def _replacement(root: Path) -> Iterator[Path]:
 
 def _is_running(pid: str) -> bool:
     """Whether the process that a temporary folder is named after may still be writing there."""
-    with suppress(ProcessLookupError, ValueError):
-        with suppress(PermissionError):  # somebody else's
-            os.kill(int(pid), 0)
-        return True
-    return False
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return pid.isdecimal() and psutil.pid_exists(int(pid))
 
 
 def _write_lists(folder: Path, specs: list[VideoSpec]) -> None:

@@ -3,13 +3,8 @@
 import argparse
 
 from mavos.configs.schema import Config
-from mavos.evaluation.options import (
-    OWN_VIDEO_STAGE,
-    add_computing_options,
-    add_model_options,
-    load_config,
-)
-from mavos.tracking.tracker import LATE_MASKS
+from mavos.evaluation.options import add_computing_options, add_model_options, load_config
+from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
 from mavos.utils.errors import UserError
 
 _EPILOG = """

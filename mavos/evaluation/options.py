@@ -9,6 +9,7 @@ from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
 from mavos.configs.stages import STAGES
 from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS, find_dataset
+from mavos.run.own_video import OWN_VIDEO_STAGE
 from mavos.utils.errors import UserError
 
 # Options of the released code and the config fields they set.
@@ -34,8 +35,6 @@ OPTIONS = {
     "output": "eval.output",
     "overwrite": "eval.overwrite",
 }
-
-OWN_VIDEO_STAGE = "pre_ytb_dav"  # of the weights for a video that is of no dataset
 
 
 def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:

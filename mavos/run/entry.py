@@ -8,9 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
-from mavos.run.commands import COMMANDS
+from mavos.run.commands import COMMANDS, Command
 from mavos.run.signals import INTERRUPTED, TERMINATED, Terminated
 from mavos.utils import ranks
 from mavos.utils.errors import ReportedElsewhere, UserError
@@ -28,14 +30,19 @@ def run(name: str, argv: list[str] | None = None) -> None:
     package that is not installed is one line and status 2.
     """
     _note_another_checkout()
-    finish(load(name), sys.argv[1:] if argv is None else argv)
+    finish(partial(_run, COMMANDS[name]), sys.argv[1:] if argv is None else argv)
 
 
-def load(name: str) -> Callable[[list[str]], int]:
-    """The ``main`` of a command; ends the process with one line if a package is missing."""
-    command = COMMANDS[name]
+def _run(command: Command, argv: list[str]) -> int:
+    if command.options:  # --help and mistakes end here, without the seconds that PyTorch takes
+        _load(command.options, command).parse(argv)
+    return _load(command.module, command).main(argv)
+
+
+def _load(module: str, command: Command) -> ModuleType:
+    """A module of a command; ends the process with one line if a package is missing."""
     try:
-        return importlib.import_module(command.module).main
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "mavos":
             raise
@@ -43,8 +50,6 @@ def load(name: str) -> Callable[[list[str]], int]:
         what = f"-e '{CHECKOUT}{extra}'" if IS_CHECKOUT else f"'mavos{extra}'"
         print(f"no module {error.name!r}: run `pip install {what}` once", file=sys.stderr)
         sys.exit(USER_ERROR)
-    except KeyboardInterrupt:  # while PyTorch was loading
-        sys.exit(INTERRUPTED)
 
 
 def finish(main: Callable[[list[str]], int], argv: list[str]) -> None:

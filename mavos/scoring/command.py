@@ -6,11 +6,9 @@ from pathlib import Path
 
 from mavos.dataloaders.listings.listing import read_list
 from mavos.scoring import report
-from mavos.scoring.folders import score_all
+from mavos.scoring.folders import score
 from mavos.scoring.plans import Options
-from mavos.scoring.predictions import open_predictions
 from mavos.scoring.protocols import LVOS, MOSE, PROTOCOLS, Protocol, find_protocol
-from mavos.scoring.truth import find_truth
 from mavos.utils.errors import UserError
 from mavos.utils.logging import setup_logging
 
@@ -22,19 +20,18 @@ def main(argv: list[str]) -> int:
     setup_logging()
     protocol = find_protocol(args.protocol)
     _check(args, protocol)
-    truth = find_truth(
+    scores = score(
+        args.pred,
         args.gt,
-        args.split,
-        protocol.lists,
-        protocol.meta_names,
-        protocol.unseen_name,
-        args.meta,
-        args.unseen,
-        _names(args.videos),
+        protocol.name,
+        split=args.split,
+        videos=_names(args.videos),
+        meta=args.meta,
+        unseen=args.unseen,
+        options=Options(args.all_frames, args.like_toolkit),
+        processes=args.processes,
+        bar=True,
     )
-    options = Options(args.all_frames, args.like_toolkit)
-    predictions = open_predictions(args.pred)
-    scores = score_all(protocol, truth, predictions, args.processes, options, bar=True)
     print(report.table(scores, protocol))
     if args.output is not None:
         for path in report.write(scores, protocol, args.split, args.output):

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from mavos.scoring.plans import USUAL, Options
-from mavos.scoring.predictions import FolderOfMasks, Predictions
+from mavos.scoring.predictions import FolderOfMasks, Predictions, open_predictions
 from mavos.scoring.processes import in_processes, worthwhile
-from mavos.scoring.protocols import GENERIC, Protocol
+from mavos.scoring.protocols import GENERIC, Protocol, find_protocol
 from mavos.scoring.scores import GROUPS, Scores
-from mavos.scoring.truth import Truth
+from mavos.scoring.truth import Truth, find_truth
 from mavos.scoring.videos import check_complete, score_files
 from mavos.utils.errors import UserError
 
@@ -52,6 +52,43 @@ def score_all(
             "and unseen. Score all videos of the split, or take the list of what is unseen away"
         )
     return Scores(scored, protocol.measures, groups, options.like_toolkit)
+
+
+def score(
+    predictions: str | Path,
+    truth: str | Path,
+    protocol: str = GENERIC.name,
+    *,
+    split: str = "val",
+    videos: Sequence[str] = (),
+    meta: Path | None = None,
+    unseen: Path | None = None,
+    options: Options = USUAL,
+    processes: int | None = 1,
+    bar: bool = False,
+) -> Scores:
+    """Score predicted masks by the protocol of a benchmark, as the command ``mavos score`` does.
+
+        score("masks.zip", "datasets/DAVIS", "davis2017").total()["J&F-Mean"]
+
+    predictions: a folder with a folder of masks for each video, or a zip of that. truth: the same
+    of the ground truth, or the dataset's root. protocol: a name of ``PROTOCOLS``. videos: which;
+    none for those of the split's list, else all. meta, unseen: see ``find_truth``. processes, bar:
+    see ``score_all``; more than 1 need a script that is guarded by ``__name__ == "__main__"``.
+    Raises UserError for whatever the official scorer would stop at, and for what is missing.
+    """
+    rules = find_protocol(protocol)
+    found = find_truth(
+        Path(truth),
+        split,
+        rules.lists,
+        rules.meta_names,
+        rules.unseen_name,
+        meta,
+        unseen,
+        videos,
+    )
+    return score_all(rules, found, open_predictions(Path(predictions)), processes, options, bar)
 
 
 def score_folders(

@@ -10,10 +10,10 @@ from typing import TypeVar
 import cv2
 from tqdm import tqdm
 
-from mavos.utils.device import cores
+from mavos.utils.cores import cores
 from mavos.utils.errors import UserError
 
-_FRAMES_OF_A_PROCESS = 1000  # fewer take less time than starting it, mostly importing PyTorch
+_FRAMES_OF_A_PROCESS = 1000  # fewer take less time than starting it
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 

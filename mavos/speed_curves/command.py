@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 def main(argv: list[str]) -> int:
     plan = parse(argv)
+    if plan.clock == "cpu" and pick_device(plan.length[0].config().eval.device).type != "cpu":
+        raise UserError("--clock cpu says nothing of a GPU; leave it out or add --device cpu")
     setup_logging()
     records = Records(plan.output / "benchmark.json", _measured_on(plan))
     command = shlex.join(["python", "tools/benchmark.py", *argv])

@@ -17,11 +17,9 @@ from mavos.dataloaders.media.video_reader import InputSize, pinned
 from mavos.dataloaders.types import Frame, numbered_frame_name
 from mavos.evaluation.worker import reader_for
 from mavos.pictures.drawing import object_color
+from mavos.speed_curves.discs import discs
 from mavos.speed_curves.runs import Run
-from mavos.utils.errors import UserError
 
-LEAST_EDGE = 16  # pixels, of a made-up frame
-LEAST_RADIUS = 2  # pixels, of its discs
 _REACH = 12  # pixels that its picture moves either way
 _GRAIN = 8  # pixels, of its texture
 
@@ -72,28 +70,6 @@ def made_up_frames(
         image = picture[:, top : top + height, left : left + width].contiguous()
         mask = torch.from_numpy(labels) if index == 0 else None
         yield Frame(numbered_frame_name(index), pinned(image) if pin else image, size, mask)
-
-
-def discs(size: tuple[int, int], objects: int) -> np.ndarray:
-    """Labels (H, W) uint8 of a frame: discs 1 to ``objects``, row by row.
-
-    Raises UserError if they do not fit into it.
-    """
-    columns = min(objects, math.ceil(math.sqrt(objects * size[1] / size[0])))
-    rows = math.ceil(objects / columns)
-    cell = size[0] / rows, size[1] / columns
-    radius = int(0.35 * min(cell))
-    if min(size) < LEAST_EDGE or radius < LEAST_RADIUS:
-        raise UserError(
-            f"--size {size[0]} {size[1]} is too small for --objects {objects}; "
-            f"a frame has {LEAST_EDGE} pixels a side at least"
-        )
-    labels = np.zeros(size, np.uint8)
-    for index in range(objects):
-        row, column = divmod(index, columns)
-        centre = int(cell[1] * (column + 0.5)), int(cell[0] * (row + 0.5))
-        cv2.circle(labels, centre, radius, index + 1, -1)
-    return labels
 
 
 def _picture(labels: np.ndarray) -> torch.Tensor:

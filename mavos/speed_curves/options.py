@@ -9,10 +9,9 @@ from typing import get_args, get_type_hints
 from mavos.configs.models import MODELS
 from mavos.configs.schema import ModelConfig
 from mavos.dataloaders.listings.eval_videos import single_video
-from mavos.speed_curves.frames import discs
+from mavos.speed_curves.discs import discs
 from mavos.speed_curves.pictures import CLOCKS
 from mavos.speed_curves.runs import Run, as_it_is, choose_models, curve_marks, update_marks
-from mavos.utils.device import pick_device
 from mavos.utils.errors import UserError
 from mavos.utils.paths import RESULTS
 
@@ -58,8 +57,6 @@ def parse(argv: list[str]) -> Plan:
     models = choose_models(args.model, args.policy, [*named, *overrides])
     if any(run.config().eval.multiscale for run in models):
         raise UserError("eval.multiscale: only one scale can be measured; leave it out")
-    if args.clock == "cpu" and pick_device(models[0].config().eval.device).type != "cpu":
-        raise UserError("--clock cpu says nothing of a GPU; leave it out or add --device cpu")
     real = args.input is not None or args.mask is not None
     length, objects = (_real(models, args), []) if real else _made_up(models, args)
     length, objects = map(_with_files, (length, objects))

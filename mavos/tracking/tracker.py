@@ -19,28 +19,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mavos import configs
 from mavos.dataloaders.inputs import to_input
 from mavos.dataloaders.media.video_reader import InputSize
 from mavos.networks.segmenter import Segmented, VideoSegmenter, hard_labels, one_hot
 from mavos.networks.transfers import transfers_for
 from mavos.networks.wrappers import ObjectGroups
-from mavos.run.build import build
+from mavos.run.pretrained import load_model
 from mavos.tracking.given_masks import Given, as_array, read_given
 from mavos.tracking.result import Belief, Result, presence
-from mavos.utils.device import (
-    has_half_precision_units,
-    keep_freed_memory,
-    pick_device,
-    products_through_onednn,
-)
+from mavos.utils.device import products_through_onednn
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE
 
 _IGNORED = -1  # a label that is no channel of a mask
-# the user's masks count: an object that enters in mid-video is held as one of the first frame is
-LATE_MASKS = "model.late_masks=reference"
-_SAID_OTHERWISE = ("eval.amp", "eval.dtype", "eval.device", "eval.threads")
 
 
 class _Newest(NamedTuple):
@@ -112,28 +103,9 @@ class VideoTracker:
         amp: bool = True,
         overrides: Sequence[str] = (),
     ) -> "VideoTracker":
-        """model: a name of ``mavos.configs.models.MODELS``; checkpoint: a file for it.
-
-        device: cpu, mps, cuda or cuda:N, the fastest if None. amp: compute in half precision where
-        the device has units for it, else in fp32, as PyTorch is set. overrides: config fields as
-        "section.field=value", e.g. "model.test_memory_gap=20", "eval.max_resolution=480",
-        "eval.compile=True"; "model.late_masks=store" is the rule of tools/eval.py. Raises
-        UserError for an unknown name, field or device, or a file that does not fit.
-        """
-        for override in overrides:
-            if override.startswith(_SAID_OTHERWISE):
-                raise UserError(
-                    f"overrides: {override} has no effect here; amp and device are arguments, "
-                    "threads are set by torch.set_num_threads"
-                )
-        picked = pick_device(device or "auto")
-        if picked.type == "cuda":
-            torch.cuda.set_device(picked)
-        elif picked.type == "cpu":
-            keep_freed_memory()
-        half = f"eval.amp={amp and has_half_precision_units(picked)}"
-        cfg = configs.load(model, "pre_ytb_dav", [half, LATE_MASKS, *overrides])
-        return cls(*build(cfg, Path(checkpoint), picked), picked)
+        """With the network and the weights that ``mavos.load_model`` finds by the same arguments;
+        no device is the fastest there is."""
+        return cls(*load_model(model, checkpoint, device or "auto", amp, overrides))
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -5,8 +5,8 @@ import argparse
 from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
 from mavos.configs.stages import STAGES
-from mavos.evaluation.options import OWN_VIDEO_STAGE, load_config
-from mavos.tracking.tracker import LATE_MASKS
+from mavos.evaluation.options import load_config
+from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
 from mavos.utils.errors import UserError
 
 _ABOVE_ZERO = ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes")

@@ -1,6 +1,5 @@
 """The folder of what the page was given: nobody else reads it, and it goes when the server ends."""
 
-import fcntl
 import logging
 import os
 import shutil
@@ -9,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 log = logging.getLogger(__name__)
 
 _PREFIX = "mavos-app-"
-_LOCK = "lock"
+_LOCK = "lock"  # held while the server lives
+_LOCKED = "locked"  # made when the lock is held: from here on others may look at it
 
 
 @contextmanager
@@ -23,24 +25,27 @@ def private_folder() -> Iterator[Path]:
     """
     _remove_left_behind()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    unnamed = folder / "unnamed"
-    with unnamed.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        unnamed.rename(folder / _LOCK)  # from here on others look at it, and find it locked
-        try:
+    try:
+        with FileLock(folder / _LOCK, timeout=0):
+            (folder / _LOCKED).touch()
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_left_behind() -> None:
     for folder in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
         try:
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            if not _is_ours(folder) or not (folder / _LOCKED).is_file():
                 continue
-            with (folder / _LOCK).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-                log.info("deleted %s, which a server that was killed had left", folder)
+            with FileLock(folder / _LOCK, timeout=0):
+                pass
         except OSError:  # in use, or gone meanwhile
             continue
+        shutil.rmtree(folder, ignore_errors=True)
+        log.info("deleted %s, which a server that was killed had left", folder)
+
+
+def _is_ours(folder: Path) -> bool:
+    # Windows has a temporary folder for each user, and no such ids
+    return not folder.is_symlink() and (os.name == "nt" or folder.stat().st_uid == os.getuid())

@@ -1,14 +1,12 @@
 """Downloaded weights on disk: whole, checked, with their SHA-256 beside them."""
 
 import hashlib
+import importlib
 import logging
 import os
 import shutil
 from pathlib import Path
 
-from mavos import configs
-from mavos.networks import build_model
-from mavos.utils.checkpoint import load_encoder, load_weights
 from mavos.utils.errors import UserError
 from mavos.utils.files import atomic_path, cannot_write
 from mavos.zoo.entries import ZOO, Entry
@@ -116,13 +114,8 @@ def _check(entry: Entry, path: Path) -> str:
             f"{entry.file} is damaged: its SHA-256, {digest}, must begin with {entry.hash_prefix}",
             "it is removed; give the same command again",
         )
-    model_config = configs.load(entry.model).model
-    model = build_model(model_config)
-    if entry.holds == "encoder":
-        load_encoder(model, path)
-    else:
-        may_miss = model_config.new_keys if entry.holds == "start" else ()
-        load_weights(model, path, may_miss, model_config.unused_keys)
+    # only now is PyTorch loaded: the list of names, and a file checked before, need none
+    importlib.import_module("mavos.zoo.fitting").check_fits(entry, path)
     return digest
 
 
