@@ -9,7 +9,6 @@ from mavos.evaluation.options import (
     add_model_options,
     load_config,
 )
-from mavos.tracking.tracker import LATE_MASKS
 from mavos.utils.errors import UserError
 
 _EPILOG = """
@@ -77,7 +76,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         raise UserError(f"--fps must be 0.01 to 1000, got {args.fps}")
     if args.end is not None and args.end <= args.start:
         raise UserError(f"--end ({args.end}) must be above --start ({args.start})")
-    cfg = load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS])
+    cfg = load_config(args, OWN_VIDEO_STAGE, interactive=True)
     if cfg.eval.flip or cfg.eval.multiscale:
         raise UserError("eval.flip and eval.multiscale are for tools/eval.py; leave them out")
     return cfg, args

@@ -38,8 +38,6 @@ from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE
 
 _IGNORED = -1  # a label that is no channel of a mask
-# the user's masks count: an object that enters in mid-video is held as one of the first frame is
-LATE_MASKS = "model.late_masks=reference"
 _SAID_OTHERWISE = ("eval.amp", "eval.dtype", "eval.device", "eval.threads")
 
 
@@ -132,7 +130,7 @@ class VideoTracker:
         elif picked.type == "cpu":
             keep_freed_memory()
         half = f"eval.amp={amp and has_half_precision_units(picked)}"
-        cfg = configs.load(model, "pre_ytb_dav", [half, LATE_MASKS, *overrides])
+        cfg = configs.load(model, "pre_ytb_dav", [half, *overrides], interactive=True)
         return cls(*build(cfg, Path(checkpoint), picked), picked)
 
     @property
