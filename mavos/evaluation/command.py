@@ -55,7 +55,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         checkpoint = find_checkpoint(cfg)
         run_folder = RESULTS / where / _run_name(cfg, args, checkpoint)
         folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
-        model, input_size = build(cfg, checkpoint, device)
+        model, input_rule = build(cfg, checkpoint, device)
         if ranks.rank() == 0:
             settings = _settings(cfg, args, checkpoint, device)
             folder.claim(settings, cfg.eval.overwrite, _defaults(cfg))
@@ -78,7 +78,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         )
     # longest first: nobody waits in the end for a long video that was started last
     todo = sorted((v for v in videos if v.name not in records), key=lambda v: (-v.length, v.name))
-    worker = VideoWorker(model, input_size, folder, device, cfg.data)
+    worker = VideoWorker(model, input_rule, folder, device, cfg.data)
     gathered = distributed.gather_objects(worker.run(todo))
     if gathered is None:
         return 0  # rank 0 reports
