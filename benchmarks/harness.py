@@ -21,9 +21,9 @@ from torch import Tensor
 
 from mavos import configs
 from mavos.configs.schema import Config
-from mavos.dataloaders.inputs import long_edge_of, network_sizes
 from mavos.networks import onednn
 from mavos.networks.segmenter import VideoSegmenter, hard_labels, one_hot
+from mavos.run.build import one_scale
 from mavos.run.entry import finish
 from mavos.utils.device import (
     allow_tf32,
@@ -118,8 +118,7 @@ def use_dtype(name: str, device: torch.device) -> torch.dtype:
 
 def network_size(cfg: Config, model: VideoSegmenter, size: tuple[int, int]) -> tuple[int, int]:
     """Input size of the network for frames of ``size``, as ``tools/eval.py`` chooses it."""
-    limit = long_edge_of(cfg.model.test_resolution)
-    return network_sizes(size, model.align_corners, max_long_edge=limit)[0]
+    return one_scale(cfg, model).sizes(size)[0]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def main() -> None:
     cfg = configs.load(args.model, args.stage, overrides + args.overrides)
     model = build_model(cfg.model)
     trainer = Trainer(model, cfg, device)
-    side = clip_side(cfg.train.crop, model.align_corners)
+    side = clip_side(cfg.train.crop, model)
     clips = random_clips(args.clips, cfg.train.clip_length, side, args.objects, model.max_objects)
     step = int(args.at * cfg.train.steps)
     parts, rows = Parts(device), []

@@ -28,6 +28,8 @@ class Stage:
 _MAIN = TrainConfig(start="pre")
 _DAVIS = ("davis2017*5",)
 
+OWN_VIDEO_STAGE = "pre_ytb_dav"  # of the weights for a video that is of no dataset
+
 STAGES = {
     # Static images (COCO, ECSSD, MSRA10K, PASCAL-S, PASCAL VOC) moved by random affine maps, always
     # with a second image's objects pasted in; labels in memory throughout.

@@ -19,6 +19,13 @@ def call(function: Callable, *arguments):
     return function(*arguments)
 
 
+class SizeRule(NamedTuple):
+    """Sides of the images that a network wants: ``multiple`` k + ``remainder`` pixels, k >= 1."""
+
+    multiple: int
+    remainder: int = 0
+
+
 class Segmented(NamedTuple):
     """What ``segment`` says about one frame."""
 
@@ -37,7 +44,7 @@ class VideoSegmenter(Protocol):
     """
 
     max_objects: int  # identities that one memory can hold
-    align_corners: bool  # size rule of images: sides of 16 k + 1 (True) or 16 k (False) pixels
+    size_rule: SizeRule  # of images; the driver brings pictures there
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised RGB -> the method's features, batch first."""
@@ -120,7 +127,7 @@ class CopyPrevious(nn.Module):
     """Repeats the last mask it was told: the smallest method, the one every other must beat."""
 
     max_objects = 254
-    align_corners = False
+    size_rule = SizeRule(16)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         return [image]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mavos import configs
-from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.inputs import InputRule
 from mavos.networks import build_model
 from mavos.networks.lstt.memory import Entry
 from mavos.networks.lstt.model import LongShortTermSegmenter
@@ -46,7 +46,7 @@ class Case:
     def image(self, t: int) -> Tensor:
         """Frame t as network input (1, 3, H, W)."""
         frame = self.inputs["frames"][t]
-        return to_input(frame, frame.shape[:2])[None]
+        return InputRule(16, 1).prepare(frame, frame.shape[:2])[None]
 
     def labels(self, row: int) -> Tensor:
         return torch.from_numpy(self.inputs["masks"][row].astype(np.int64))[None]

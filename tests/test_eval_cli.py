@@ -72,9 +72,9 @@ def test_stdout_is_the_archive_and_it_holds_every_mask_with_the_ids_of_the_data(
 def test_the_masks_are_those_of_the_network(first_run, data, checkpoint):
     cfg = configs.load("mavos_nano", overrides=["eval.max_resolution=60"])
     device = torch.device("cpu")
-    model, input_size = build.build(cfg, checkpoint, device)
+    model, input_rule = build.build(cfg, checkpoint, device)
     for video in list_videos("generic", None, data):
-        reader = VideoReader(video, input_size)
+        reader = VideoReader(video, input_rule)
         for name, expected in segment_video(model, reader, device, Stopwatch(device)):
             written = labels(first_run[0] / "Annotations" / video.name / f"{name}.png")
             # all but: the tool may compute its products in another order

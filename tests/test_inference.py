@@ -36,7 +36,7 @@ def test_the_inference_form_is_the_same_function(name: str):
         if hasattr(module, "running_var"):
             module.running_mean.normal_(std=0.1)
             module.running_var.uniform_(0.5, 1.5)
-    extra = 1 if model.align_corners else 0
+    extra = model.size_rule.remainder
     image = torch.randn(1, 3, 64 + extra, 80 + extra)
     fast = for_inference(model)
     assert not any("BatchNorm" in type(m).__name__ for m in fast.modules())
@@ -112,7 +112,7 @@ def test_weights_are_shared_with_the_original():
 def test_half_precision_gives_nearly_the_same_logits(name: str):
     torch.manual_seed(0)
     model = build_model(configs.load(name, overrides=["model.test_memory_gap=1"]).model).eval()
-    extra = 1 if model.align_corners else 0
+    extra = model.size_rule.remainder
     image = torch.randn(1, 3, 64 + extra, 80 + extra)
     exact, _ = logits_and_memory(for_inference(model), image)
     half, values = logits_and_memory(for_inference(model, torch.bfloat16), image)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from eval_tool import labels as read_palette_png
 
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.eval_datasets import list_videos
 from mavos.dataloaders.media.images import read_image
-from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.dataloaders.synthetic import dataset as synthetic
 from mavos.dataloaders.synthetic.dataset import (
     EXTRA_VAL,
@@ -159,7 +160,7 @@ def test_late_objects_are_given_where_they_first_appear(dataset):
     late = next(v for v in list_videos("synthetic", "val", dataset) if v.name == "val_0003")
     met = [
         set(np.unique(f.mask).tolist())
-        for f in VideoReader(late, InputSize(60))
+        for f in VideoReader(late, InputRule(16, 1))
         if f.mask is not None
     ]
     assert len(met) == 2 and met[1] - met[0]

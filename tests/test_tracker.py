@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from mavos import configs
-from mavos.dataloaders.inputs import to_input
-from mavos.dataloaders.media.video_reader import InputSize
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.types import Frame
 from mavos.networks import build_model
 from mavos.networks.inference import for_inference
@@ -26,7 +25,7 @@ from mavos.utils.errors import UserError
 
 CPU = torch.device("cpu")
 SIZE = (49, 65)
-INPUT = InputSize(align_corners=True)
+INPUT = InputRule(16, 1)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def tracker(network) -> VideoTracker:
 
 
 def copying() -> VideoTracker:
-    return VideoTracker(CopyPrevious(), InputSize(align_corners=False), CPU)
+    return VideoTracker(CopyPrevious(), InputRule(16, 0), CPU)
 
 
 def frames(count: int, seed: int = 0) -> list[np.ndarray]:
@@ -67,7 +66,7 @@ def loop(network, images: list[np.ndarray], given: dict[int, np.ndarray]) -> lis
     read = [
         Frame(
             str(k),
-            to_input(image, INPUT.of(SIZE)[0]),
+            INPUT.prepare(image, INPUT.sizes(SIZE)[0]),
             SIZE,
             torch.from_numpy(given[k]) if k in given else None,
         )

@@ -3,8 +3,8 @@
 import argparse
 
 from mavos.configs.schema import Config
+from mavos.configs.stages import OWN_VIDEO_STAGE
 from mavos.evaluation.options import add_computing_options, add_model_options, load_config
-from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
 from mavos.utils.errors import UserError
 
 _EPILOG = """
@@ -72,7 +72,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         raise UserError(f"--fps must be 0.01 to 1000, got {args.fps}")
     if args.end is not None and args.end <= args.start:
         raise UserError(f"--end ({args.end}) must be above --start ({args.start})")
-    cfg = load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS])
+    cfg = load_config(args, OWN_VIDEO_STAGE, interactive=True)
     if cfg.eval.flip or cfg.eval.multiscale:
         raise UserError("eval.flip and eval.multiscale are for tools/eval.py; leave them out")
     return cfg, args

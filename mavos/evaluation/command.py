@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from mavos.configs.schema import Config, DataConfig, EvalConfig, ModelConfig
+from mavos.configs.schema import Config, DataConfig, EvalConfig
 from mavos.dataloaders.listings.eval_datasets import find_dataset, list_videos
 from mavos.dataloaders.listings.eval_videos import single_video
 from mavos.dataloaders.types import Video
@@ -55,10 +55,10 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         checkpoint = find_checkpoint(cfg)
         run_folder = RESULTS / where / _run_name(cfg, args, checkpoint)
         folder = ResultFolder(Path(cfg.eval.output) if cfg.eval.output else run_folder)
-        model, input_size = build(cfg, checkpoint, device)
+        model, input_rule = build(cfg, checkpoint, device)
         if ranks.rank() == 0:
             settings = _settings(cfg, args, checkpoint, device)
-            folder.claim(settings, cfg.eval.overwrite, _defaults())
+            folder.claim(settings, cfg.eval.overwrite, _defaults(cfg))
     log.info("%s with %s on %d videos of %s", cfg.model.title, checkpoint, len(videos), where)
     log.info(
         "%s, %s, %d CPU threads, compile %s",
@@ -78,7 +78,7 @@ def evaluate(cfg: Config, args: argparse.Namespace, device: torch.device) -> int
         )
     # longest first: nobody waits in the end for a long video that was started last
     todo = sorted((v for v in videos if v.name not in records), key=lambda v: (-v.length, v.name))
-    worker = VideoWorker(model, input_size, folder, device, cfg.data)
+    worker = VideoWorker(model, input_rule, folder, device, cfg.data)
     gathered = distributed.gather_objects(worker.run(todo))
     if gathered is None:
         return 0  # rank 0 reports
@@ -149,7 +149,8 @@ def _settings(
         del settings["eval"][elsewhere]
     for only_speed in ("threads", "compile"):
         del settings["eval"][only_speed]
-    del settings["model"]["local_attention"]
+    for only_speed in cfg.model.speed_only:
+        del settings["model"][only_speed]
     del settings["eval"]["amp"]  # another name for one of the precisions
     settings["eval"]["dtype"] = precision_of(cfg.eval, device)
     # the videos by where they are: names have aliases and defaults, folders may be relative
@@ -166,9 +167,9 @@ def _settings(
     return json.loads(json.dumps(settings))
 
 
-def _defaults() -> dict:
+def _defaults(cfg: Config) -> dict:
     """Settings by default, as ``_settings`` writes them: older results may lack newer fields."""
-    sections = {"model": ModelConfig, "data": DataConfig, "eval": EvalConfig}
+    sections = {"model": type(cfg.model), "data": DataConfig, "eval": EvalConfig}
     return {
         section: {
             field.name: field.default

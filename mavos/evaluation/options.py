@@ -1,15 +1,13 @@
 """The command line of ``tools/eval.py``."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from mavos import configs
 from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
-from mavos.configs.stages import STAGES
+from mavos.configs.stages import OWN_VIDEO_STAGE, STAGES
 from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS, find_dataset
-from mavos.run.own_video import OWN_VIDEO_STAGE
 from mavos.utils.errors import UserError
 
 # Options of the released code and the config fields they set.
@@ -24,9 +22,6 @@ OPTIONS = {
     "flip": "eval.flip",
     "ms": "eval.multiscale",
     "max_resolution": "eval.max_resolution",
-    "lt_gap": "model.test_memory_gap",
-    "st_skip": "model.short_term_skip",
-    "max_id_num": "model.max_objects",
     "dtype": "eval.dtype",
     "amp": "eval.amp",
     "device": "eval.device",
@@ -35,6 +30,7 @@ OPTIONS = {
     "output": "eval.output",
     "overwrite": "eval.overwrite",
 }
+MODEL_OPTIONS = ("lt_gap", "st_skip", "max_id_num")  # each method knows the field
 
 
 def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
@@ -44,7 +40,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         description="Segment every video of a dataset, or one video, and pack the masks for a "
         "server. The last line on standard output is the path of the zip.",
         epilog="Any config field can be set too: section.field=value, e.g. model.memory=reference, "
-        "data.threads=4. Fields: configs/schema.py.",
+        "data.threads=4. Fields: configs/schema/.",
     )
     what = parser.add_argument_group("what to segment")
     what.add_argument("--dataset", help=f"{', '.join(EVAL_DATASETS)} (default: davis2017)")
@@ -85,21 +81,31 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     if args.gpu_id < 0:
         raise UserError(f"--gpu_id must be 0 or more, got {args.gpu_id}")
 
-    dataset = args.dataset or "davis2017"
-    stage = OWN_VIDEO_STAGE if args.input is not None else find_dataset(dataset)[1].stage
-    return load_config(args, stage), args
+    if args.input is not None:
+        return load_config(args, OWN_VIDEO_STAGE), args
+    name, dataset = find_dataset(args.dataset or "davis2017")
+    return load_config(args, dataset.stage, dataset=name), args
 
 
-def load_config(args: argparse.Namespace, stage: str, usual: Sequence[str] = ()) -> Config:
+def load_config(
+    args: argparse.Namespace, stage: str, *, dataset: str = "", interactive: bool = False
+) -> Config:
     """The config that the options ask for; ``stage`` is that of the weights if none is named.
 
-    usual: overrides that the tool has by itself; those of the user win.
+    dataset, interactive: see ``configs.load``.
     """
     if args.amp and args.dtype:
         raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
     given = {option: getattr(args, option, None) for option in OPTIONS}
     overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    return configs.load(args.model, args.stage or stage, [*usual, *overrides, *args.overrides])
+    return configs.load(
+        args.model,
+        args.stage or stage,
+        [*overrides, *args.overrides],
+        options={option: getattr(args, option, None) for option in MODEL_OPTIONS},
+        dataset=dataset,
+        interactive=interactive,
+    )
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -68,7 +68,7 @@ def make_job(table: Table, row: Row, setup: Setup, data: Data) -> Job:
         missing.append(Missing("data", f"{table.dataset}, split {split}", _DATA_REMEDY, fault))
     return Job(
         row,
-        policy=cfg.model.memory,
+        policy=cfg.model.setting("policy") or "",
         tool="eval",
         results=("scores.json", "speed.json"),
         arguments=(*decided, *setup.options),

@@ -1,12 +1,12 @@
 """From a config and a checkpoint to a device and a network that segments."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from mavos.configs.schema import Config, EvalConfig
-from mavos.dataloaders.inputs import long_edge_of
-from mavos.dataloaders.media.video_reader import InputSize
+from mavos.dataloaders.inputs import InputRule, long_edge_of
 from mavos.networks import build_model, check_device
 from mavos.networks.graphs import build_runner
 from mavos.networks.inference import for_inference
@@ -39,8 +39,8 @@ def prepare(cfg: EvalConfig, gpu: int = 0) -> torch.device:
 
 def build(
     cfg: Config, checkpoint: Path | None, device: torch.device
-) -> tuple[VideoSegmenter, InputSize]:
-    """The network ready to segment, and the size its frames must have.
+) -> tuple[VideoSegmenter, InputRule]:
+    """The network ready to segment, and how frames become its input.
 
     checkpoint: None leaves its weights random.
     """
@@ -51,14 +51,21 @@ def build(
         load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
     run = build_runner(device) if cfg.eval.compile else call
     model = ObjectGroups(for_inference(network.to(device), dtype, run))
-    scales, max_short_edge = (1.0,), None
-    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
+    rule = one_scale(cfg, model)
     if cfg.eval.multiscale:
-        scales, max_short_edge = cfg.eval.scales, resolution
+        rule = replace(rule, scales=cfg.eval.scales, max_short_edge=_resolution(cfg))
     if cfg.eval.multiscale or cfg.eval.flip:
         model = TestTimeAugmentation(model, flip=cfg.eval.flip)
-    limits = (max_short_edge, long_edge_of(resolution))
-    return model, InputSize(model.align_corners, scales, *limits)
+    return model, rule
+
+
+def one_scale(cfg: Config, model: VideoSegmenter) -> InputRule:
+    """How frames become the input of ``model`` where nothing is averaged over scales."""
+    return InputRule(*model.size_rule, max_long_edge=long_edge_of(_resolution(cfg)))
+
+
+def _resolution(cfg: Config) -> float:
+    return cfg.eval.max_resolution or cfg.model.test_resolution
 
 
 def precision_of(cfg: EvalConfig, device: torch.device) -> str:

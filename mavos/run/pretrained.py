@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 
 from mavos import configs
-from mavos.dataloaders.media.video_reader import InputSize
+from mavos.configs.stages import OWN_VIDEO_STAGE
+from mavos.dataloaders.inputs import InputRule
 from mavos.networks.segmenter import VideoSegmenter
 from mavos.run.build import build
-from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
 from mavos.utils.device import has_half_precision_units, keep_freed_memory, pick_device
 from mavos.utils.errors import UserError
 
@@ -21,7 +21,7 @@ class Loaded(NamedTuple):
     """What ``VideoTracker`` is made of."""
 
     model: VideoSegmenter  # in its inference form, on ``device``
-    input_size: InputSize  # how frames are brought to the size of its input
+    input_rule: InputRule  # how frames are brought to the size of its input
     device: torch.device
 
 
@@ -53,5 +53,5 @@ def load_model(
     elif picked.type == "cpu":
         keep_freed_memory()
     half = f"eval.amp={amp and has_half_precision_units(picked)}"
-    cfg = configs.load(name, OWN_VIDEO_STAGE, [half, LATE_MASKS, *overrides])
+    cfg = configs.load(name, OWN_VIDEO_STAGE, [half, *overrides], interactive=True)
     return Loaded(*build(cfg, Path(checkpoint), picked), picked)

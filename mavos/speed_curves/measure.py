@@ -60,17 +60,17 @@ def _ready(
     device = prepare(cfg.eval)
     torch.manual_seed(0)
     checkpoint = Path(cfg.eval.checkpoint) if cfg.eval.checkpoint else None
-    network, input_size = build(cfg, checkpoint, device)
+    network, input_rule = build(cfg, checkpoint, device)
     loaded_bytes = held_bytes(device)
     tell({"precision": precision_of(cfg.eval, device), "loaded_bytes": loaded_bytes})
     model = Watched(network)
     warm_up = replace(run, frames=WARM_UP_FRAMES)
-    for _ in segment_video(model, frames_of(warm_up, input_size, device, cfg.data), device):
+    for _ in segment_video(model, frames_of(warm_up, input_rule, device, cfg.data), device):
         pass
     model.memory = None
     reset_peak_memory(device)
     recorder = Recorder(model, device, run.marks, tell)
-    return recorder, recorder.watch(frames_of(run, input_size, device, cfg.data)), device
+    return recorder, recorder.watch(frames_of(run, input_rule, device, cfg.data)), device
 
 
 def main(argv: list[str]) -> int:

@@ -4,10 +4,9 @@ import argparse
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 from mavos.configs.models import MODELS
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema.long_short_term import POLICIES
 from mavos.dataloaders.listings.eval_videos import single_video
 from mavos.speed_curves.discs import discs
 from mavos.speed_curves.pictures import CLOCKS
@@ -18,7 +17,6 @@ from mavos.utils.paths import RESULTS
 # Options as tools/eval.py has them, and the config fields they set.
 OPTIONS = {
     "ckpt_path": "eval.checkpoint",
-    "lt_gap": "model.test_memory_gap",
     "max_resolution": "eval.max_resolution",
     "dtype": "eval.dtype",
     "amp": "eval.amp",
@@ -54,7 +52,8 @@ def parse(argv: list[str]) -> Plan:
         raise UserError(f"--ckpt_path {args.ckpt_path}: no such file; check the path")
     given = {option: getattr(args, option) for option in OPTIONS}
     named = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    models = choose_models(args.model, args.policy, [*named, *overrides])
+    options = {"lt_gap": args.lt_gap}  # each method knows the field
+    models = choose_models(args.model, args.policy, [*named, *overrides], options)
     if any(run.config().eval.multiscale for run in models):
         raise UserError("eval.multiscale: only one scale can be measured; leave it out")
     real = args.input is not None or args.mask is not None
@@ -108,17 +107,17 @@ def _parser() -> argparse.ArgumentParser:
         "of its own; those that --output has already, of this very code and these files, are not "
         "measured again.",
         epilog="Any config field can be set too: section.field=value, e.g. model.memory_frames=3 "
-        "for the policy last. Fields: configs/schema.py.",
+        "for the policy last. Fields: configs/schema/.",
     )
     what = parser.add_argument_group("what to measure")
     add = what.add_argument
     add("--model", nargs="+", default=["mavos"], help=f"{', '.join(MODELS)} (default: mavos)")
-    policies = ", ".join(get_args(get_type_hints(ModelConfig)["memory"]))
     add(
         "--policy",
         nargs="+",
         default=["default"],
-        help=f"what the memory keeps: {policies}, or default, which is the model's own (default)",
+        help=f"what the memory keeps: {', '.join(POLICIES)}, or default, which is the model's own "
+        "(default)",
     )
     add("--frames", type=int, default=2000, help="length of the longest video (default: 2000)")
     add(

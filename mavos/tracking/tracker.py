@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mavos.dataloaders.inputs import to_input
-from mavos.dataloaders.media.video_reader import InputSize
+from mavos.dataloaders.inputs import InputRule
 from mavos.networks.segmenter import Segmented, VideoSegmenter, hard_labels, one_hot
 from mavos.networks.transfers import transfers_for
 from mavos.networks.wrappers import ObjectGroups
@@ -80,15 +79,15 @@ def _computes(method: Callable) -> Callable:
 class VideoTracker:
     """Tracks the objects of one video.
 
-    model: any method, on ``device``, in its inference form. input_size: how frames are brought to
-    the size of its input.
+    model: any method, on ``device``, in its inference form. input_rule: how frames become
+    its input.
     """
 
-    def __init__(self, model: VideoSegmenter, input_size: InputSize, device: torch.device):
-        if len(input_size.scales) > 1:
+    def __init__(self, model: VideoSegmenter, input_rule: InputRule, device: torch.device):
+        if len(input_rule.scales) > 1:
             raise UserError("the tracker sees a frame at one size; leave eval.multiscale out")
         self._model = model if isinstance(model, ObjectGroups) else ObjectGroups(model)
-        self._input_size, self._device = input_size, device
+        self._input_rule, self._device = input_rule, device
         self._state = Snapshot()
         self._ahead: tuple[Snapshot, Snapshot] | None = None  # a state, and what memorizing made it
         self._logits: Tensor | None = None  # of the newest frame, for probabilities
@@ -283,8 +282,9 @@ class VideoTracker:
 
     def _encode(self, image: np.ndarray) -> Any:
         """Features of a picture (H, W, 3)."""
-        (size,) = self._input_size.of(image.shape[:2])
-        return self._model.encode(transfers_for(self._device).upload(to_input(image, size)[None]))
+        (size,) = self._input_rule.sizes(image.shape[:2])
+        prepared = self._input_rule.prepare(image, size)[None]
+        return self._model.encode(transfers_for(self._device).upload(prepared))
 
     def _say(self) -> Result:
         """The result of the last frame."""

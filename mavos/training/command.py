@@ -12,7 +12,7 @@ import torch
 
 from mavos.configs.schema import Config
 from mavos.dataloaders.clips.train_clips import load_clips
-from mavos.dataloaders.inputs import network_sizes
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.train_datasets import clip_sources
 from mavos.dataloaders.types import Clips
 from mavos.networks import build_model, check_device
@@ -80,7 +80,7 @@ def train(cfg: Config, device: torch.device) -> int:
         clips = load_clips(
             cfg.train,
             sources,
-            clip_side(cfg.train.crop, model.align_corners),
+            clip_side(cfg.train.crop, model),
             model.max_objects,
             first_step=step or cfg.train.first_step,
             rank=ranks.rank(),
@@ -197,9 +197,9 @@ def load_start(model: TrainableSegmenter, cfg: Config) -> None:
         log.info("it has no %s, …: these %d start anew", missing[0], len(missing))
 
 
-def clip_side(crop: int, align_corners: bool) -> int:
-    """The side of a clip nearest to ``crop`` pixels that the encoder can take."""
-    return network_sizes((crop, crop), align_corners, max_long_edge=None)[0][0]
+def clip_side(crop: int, model: TrainableSegmenter) -> int:
+    """The side of a clip nearest to ``crop`` pixels that the network can take."""
+    return InputRule(*model.size_rule).sizes((crop, crop))[0][0]
 
 
 def address(dist_url: str | None) -> tuple[str, int]:

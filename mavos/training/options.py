@@ -11,7 +11,6 @@ from mavos.utils.errors import UserError
 # Options of the released code and the config fields they set.
 OPTIONS = {
     "exp_name": "exp_name",
-    "max_id_num": "model.max_objects",
     "batch_size": "train.batch_size",
     "amp": "train.amp",
     "pretrained_path": "train.start_path",
@@ -40,7 +39,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         "result/<exp>_<MODEL>/<STAGE>;\nthe same command goes on after an interruption.",
         epilog=f"Stages (configs/stages.py has their settings):\n{stages}\n\n"
         "Any config field can be set too: section.field=value, e.g. train.clip_length=6,\n"
-        "model.memory=reference. Fields: configs/schema.py.",
+        "model.memory=reference. Fields: configs/schema/.",
     )
     what = parser.add_argument_group("what to train")
     what.add_argument(
@@ -103,4 +102,6 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         )
     given = {option: getattr(args, option) for option in OPTIONS}
     overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    return configs.load(args.model, args.stage, overrides + args.overrides), args
+    of_model = {"max_id_num": args.max_id_num}  # each method knows the field
+    cfg = configs.load(args.model, args.stage, overrides + args.overrides, options=of_model)
+    return cfg, args

@@ -29,21 +29,6 @@ log = logging.getLogger(__name__)
 _ELSEWHERE = ("eval.", "train.device", "train.workers", "train.output", "data.", "model.test_")
 
 
-# Settings of the model that leave its weights what they are.
-_SAME_NETWORK = tuple(
-    f"model.{name}"
-    for name in (
-        "train_",
-        "drop_path",
-        "mca_drop_path",
-        "encoder_weights",
-        "short_term_skip",
-        "local_attention",
-        "memory_dtype",
-    )
-)
-
-
 class RunFolder:
     """Paths of a run, its checkpoints and its config."""
 
@@ -148,10 +133,9 @@ class RunFolder:
             for key in now  # a field that is newer than the checkpoint cannot be compared
             if key in before and before[key] != now[key] and not key.startswith(_ELSEWHERE)
         ]
+        harmless = tuple(f"model.{name}" for name in self.cfg.model.beside_weights)
         network = [
-            line
-            for line in changed
-            if line.startswith("model.") and not line.startswith(_SAME_NETWORK)
+            line for line in changed if line.startswith("model.") and not line.startswith(harmless)
         ]
         if network:
             raise UserError(

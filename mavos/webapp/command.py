@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     allow_tf32(cfg.eval.dtype == "tf32")
     log.info(run_header(device_name(device)))
     checkpoint = find_checkpoint(cfg)
-    model, input_size = build(cfg, checkpoint, device)
+    model, input_rule = build(cfg, checkpoint, device)
     about = _about(cfg, args, checkpoint, device_name(device))
     limits = Limits(
         args.max_upload_mb * 2**20, args.max_frames, args.snapshots, args.snapshots_mb * 2**20
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     def make_tracker() -> VideoTracker:
         if device.type == "cuda":
             torch.cuda.set_device(device)  # of the session's thread, which calls this
-        return VideoTracker(model, input_size, device)
+        return VideoTracker(model, input_rule, device)
 
     def make_session(folder: Path) -> Session:
         return Session(folder, limits, make_tracker, turns)

@@ -4,9 +4,8 @@ import argparse
 
 from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
-from mavos.configs.stages import STAGES
+from mavos.configs.stages import OWN_VIDEO_STAGE, STAGES
 from mavos.evaluation.options import load_config
-from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
 from mavos.utils.errors import UserError
 
 _ABOVE_ZERO = ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes")
@@ -19,7 +18,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         prog="mavos app",
         description="A page on this machine: draw masks in a video, track them, correct, download. "
         "Its address is printed on standard output.",
-        epilog="Any config field can be set too: section.field=value. Fields: configs/schema.py.",
+        epilog="Any config field can be set too: section.field=value. Fields: configs/schema/.",
     )
     model = parser.add_argument_group("with which model")
     model.add_argument(
@@ -70,4 +69,4 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
             raise UserError(f"--{name} must be above 0, got {getattr(args, name)}")
     if not 0 <= args.port < 2**16:
         raise UserError(f"--port must be 0 to 65535, got {args.port}")
-    return load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS]), args
+    return load_config(args, OWN_VIDEO_STAGE, interactive=True), args

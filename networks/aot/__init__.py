@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import AotConfig
 from mavos.networks.aot.lstt import LSTT
 from mavos.networks.lstt import assemble
 from mavos.networks.lstt.model import LongShortTermSegmenter
 
 
-def build_aot(cfg: ModelConfig) -> LongShortTermSegmenter:
+def build_aot(cfg: AotConfig) -> LongShortTermSegmenter:
     build_lstt = partial(
         LSTT,
         cfg.dim,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import LongShortTermConfig
 from mavos.networks.encoders import build_encoder
 from mavos.networks.lstt.decoder import FPNDecoder
 from mavos.networks.lstt.memory import RENEWALS, build_policy
@@ -15,7 +15,7 @@ MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def assemble(
-    cfg: ModelConfig,
+    cfg: LongShortTermConfig,
     build_blocks: Callable[[], nn.Module],
     fuse_blocks: Callable[[nn.Module], nn.Module],
     decoder_dim: int,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mavos.networks import onednn
 from mavos.networks.layers import to_tokens, upsample
 from mavos.networks.lstt.memory import Entry, Fuse, Memory, Policy, keep_all, packing, remember
-from mavos.networks.segmenter import Run, Segmented, call, resize_mask
+from mavos.networks.segmenter import Run, Segmented, SizeRule, call, resize_mask
 
 
 class IDBank(nn.Module):
@@ -78,6 +78,8 @@ class LongShortTermSegmenter(nn.Module):
         self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
         self.elstt, self.decoder = elstt, decoder
         self.max_objects, self.align_corners = max_objects, encoder.align_corners
+        # of all encoders alike, though nano with its stride of 8 would take more sizes
+        self.size_rule = SizeRule(16, int(encoder.align_corners))
         self.policy, self.reference_policy = policy, reference_policy
         self.short_term_skip = short_term_skip
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
