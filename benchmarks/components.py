@@ -219,10 +219,14 @@ def _convolution_flops(x: list[int], weight: list[int], *_, out_shape: list[int]
     return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
-# what PyTorch's counter does not know
+# what PyTorch's counter does not know, where it is there
 _ONEDNN = {
-    torch.ops.mkldnn._linear_pointwise: _linear_flops,
-    torch.ops.mkldnn._convolution_pointwise: _convolution_flops,
+    getattr(torch.ops.mkldnn, name): flops
+    for name, flops in {
+        "_linear_pointwise": _linear_flops,
+        "_convolution_pointwise": _convolution_flops,
+    }.items()
+    if hasattr(torch.ops.mkldnn, name)
 }
 
 

@@ -30,7 +30,6 @@ from mavos.utils.device import (
     keep_freed_memory,
     pick_device,
     pick_dtype,
-    tune_cpu,
     use_threads,
 )
 from mavos.utils.errors import UserError, unknown_name
@@ -96,10 +95,8 @@ def set_up(device: str, threads: int | None, routing: bool = True) -> torch.devi
     if picked.type == "cuda":
         torch.cuda.set_device(picked)
     if picked.type == "cpu":
-        if routing:
-            tune_cpu()
-        else:
-            keep_freed_memory()
+        keep_freed_memory()
+        onednn.route_products()
     use_threads(threads or 0)
     return picked
 

@@ -17,15 +17,15 @@ import torch
 
 from mavos import configs
 from mavos.dataloaders.types import Clips
-from mavos.networks import build_model
+from mavos.networks import build_model, onednn
 from mavos.training.command import clip_side
 from mavos.training.step import Trainer
 from mavos.utils.device import (
     device_name,
+    keep_freed_memory,
     peak_memory_bytes,
     pick_device,
     reset_peak_memory,
-    tune_cpu,
 )
 
 PARTS = ("forward", "backward", "update")  # the upload of the clips is in the first
@@ -35,7 +35,8 @@ def main() -> None:
     args = _parser().parse_args()
     device = pick_device(args.device)
     if device.type == "cpu":
-        tune_cpu()
+        keep_freed_memory()
+        onednn.route_products()
     flags = {"amp": args.amp, "compile": args.compile}
     flags["checkpoint_activations"] = args.checkpoint_activations
     overrides = [f"train.{name}={value}" for name, value in flags.items()]

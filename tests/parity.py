@@ -13,6 +13,7 @@ from mavos.dataloaders.inputs import InputRule
 from mavos.networks import build_model
 from mavos.networks.lstt.memory import Entry
 from mavos.networks.lstt.model import LongShortTermSegmenter
+from mavos.networks.mavos.fused import unpacked
 from mavos.utils.checkpoint import load_weights
 
 LOGITS = {"atol": 5e-4, "rtol": 1e-4}
@@ -122,7 +123,7 @@ def check_memory(case: Case, long_term: tuple[Entry, ...], key: str) -> float | 
     """Compare every recorded part of the memory ``key``; the worst difference, None if none is."""
     differences = []
     is_aot = case.manifest["model"]["vos"] == "aot"
-    for block, entry in enumerate(entry.plain() for entry in long_term):
+    for block, entry in enumerate(map(unpacked, long_term)):
         for part, pick in (AOT_MEMORY_PARTS if is_aot else MEMORY_PARTS).items():
             expected = case.expected.get(f"{key}_l{block}_{part}")
             if expected is not None:

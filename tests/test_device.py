@@ -1,6 +1,5 @@
 """Precisions, threads and switches of devices, most of which are pretended."""
 
-import logging
 import os
 
 import pytest
@@ -105,12 +104,3 @@ def test_more_threads_than_cores_are_warned_about(monkeypatch, caplog):
     assert asked == [4] and not caplog.records
     devices.use_threads(5)
     assert asked == [4, 5] and "5 threads for 4 cores" in caplog.text
-
-
-@pytest.mark.parametrize("routed", [True, False])
-def test_how_a_cpu_makes_its_products_is_told(monkeypatch, caplog, routed):
-    monkeypatch.setattr(devices, "route_products_to_onednn", lambda: routed)
-    with caplog.at_level(logging.INFO):
-        devices.tune_cpu()
-    (line,) = caplog.messages
-    assert ("oneDNN, which is exact here" in line) == routed and "fp32 products: " in line

@@ -7,7 +7,7 @@ import torch
 
 from mavos.configs.schema import Config, EvalConfig
 from mavos.dataloaders.inputs import InputRule, long_edge_of
-from mavos.networks import build_model, check_device
+from mavos.networks import build_model, check_device, onednn
 from mavos.networks.graphs import build_runner
 from mavos.networks.inference import for_inference
 from mavos.networks.segmenter import VideoSegmenter, call
@@ -16,9 +16,9 @@ from mavos.utils.checkpoint import load_weights
 from mavos.utils.device import (
     allow_tf32,
     half_precision,
+    keep_freed_memory,
     pick_device,
     pick_dtype,
-    tune_cpu,
     use_threads,
     warn_of_emulation,
 )
@@ -30,7 +30,8 @@ def prepare(cfg: EvalConfig, gpu: int = 0) -> torch.device:
     warn_of_emulation(weight_dtype(cfg, device), device)
     use_threads(cfg.threads)
     if device.type == "cpu":
-        tune_cpu()
+        keep_freed_memory()
+        onednn.route_products()
     elif device.type == "cuda":
         torch.cuda.set_device(device)
         allow_tf32(cfg.dtype == "tf32")

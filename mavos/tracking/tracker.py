@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from mavos.dataloaders.inputs import InputRule
+from mavos.networks import onednn
 from mavos.networks.segmenter import Segmented, VideoSegmenter, hard_labels, one_hot
 from mavos.networks.transfers import transfers_for
 from mavos.networks.wrappers import ObjectGroups
 from mavos.run.pretrained import load_model
 from mavos.tracking.given_masks import Given, as_array, read_given
 from mavos.tracking.result import Belief, Result, presence
-from mavos.utils.device import products_through_onednn
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE
 
@@ -69,7 +69,7 @@ def _computes(method: Callable) -> Callable:
 
     @wraps(method)
     def wrapped(self: "VideoTracker", *args, **kwargs):
-        routed = products_through_onednn if self._device.type == "cpu" else nullcontext()
+        routed = onednn.routed if self._device.type == "cpu" else nullcontext()
         with torch.inference_mode(), routed:
             return method(self, *args, **kwargs)
 

@@ -21,7 +21,7 @@ def build_aot(cfg: AotConfig) -> LongShortTermSegmenter:
     return assemble(
         cfg,
         build_lstt,
-        fuse_blocks=lambda lstt: lstt,  # it has no other form for inference
+        fuse_blocks=lambda model: None,  # it has no other form for inference
         decoder_dim=(cfg.depth + 1) * cfg.dim,
         normalise_ids=False,
     )

@@ -17,13 +17,13 @@ MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 def assemble(
     cfg: LongShortTermConfig,
     build_blocks: Callable[[], nn.Module],
-    fuse_blocks: Callable[[nn.Module], nn.Module],
+    fuse_blocks: Callable[[LongShortTermSegmenter], None],
     decoder_dim: int,
     normalise_ids: bool,
 ) -> LongShortTermSegmenter:
     """A network around a stack of blocks, whose output has ``decoder_dim`` channels.
 
-    fuse_blocks: the stack -> its inference form.
+    fuse_blocks: puts the inference form of the stack in its place.
     """
     encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
     *skip_channels, deepest = encoder.channels

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mavos.networks import onednn
 from mavos.networks.layers import to_tokens, upsample
-from mavos.networks.lstt.memory import Entry, Fuse, Memory, Policy, keep_all, packing, remember
+from mavos.networks.lstt.memory import Entry, Fuse, Memory, Policy, remember
 from mavos.networks.segmenter import Run, Segmented, SizeRule, call, resize_mask
 
 
@@ -68,12 +67,12 @@ class LongShortTermSegmenter(nn.Module):
         train_memory_gap: int,
         test_memory_gap: int,
         short_term_skip: int,
-        fuse_blocks: Callable[[nn.Module], nn.Module],
+        fuse_blocks: Callable[["LongShortTermSegmenter"], None],
         memory_dtype: torch.dtype | None = None,
     ):
-        """reference_policy: what takes in frames annotated in mid-video. fuse_blocks: ``elstt`` ->
-        its inference form. memory_dtype: what memory is kept in when not training; None: what is
-        computed in."""
+        """reference_policy: what takes in frames annotated in mid-video. fuse_blocks: puts the
+        inference form in the place of ``elstt``. memory_dtype: what memory is kept in when not
+        training; None: what is computed in."""
         super().__init__()
         self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
         self.elstt, self.decoder = elstt, decoder
@@ -90,7 +89,7 @@ class LongShortTermSegmenter(nn.Module):
         """Become the inference form, see ``networks/inference.py``."""
         if hasattr(self.encoder, "fuse"):
             self.encoder.fuse()
-        self.elstt = self.fuse_blocks(self.elstt)
+        self.fuse_blocks(self)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised RGB -> the encoder's maps, the last one projected to the E-LSTT.
@@ -164,15 +163,6 @@ class LongShortTermSegmenter(nn.Module):
         """What memory is kept in."""
         return entry.key.dtype if self.training else self.memory_dtype or entry.key.dtype
 
-    def _packs(self, entry: Entry) -> bool:
-        """Whether the long-term memory is packed for the products that read it."""
-        fits = self.elstt.reads_packed and self.memory_dtype is None
-        # one that grows would be packed as a whole again and again
-        fits = fits and self.policy is not keep_all
-        # a compiled function takes plain tensors only
-        fits = fits and self.run is call and len(entry.key) == 1
-        return fits and entry.key.device.type == "cpu" and onednn.suits(entry.key.dtype)
-
     def _encode(self, image: Tensor) -> list[Tensor]:
         image = image.to(self.projector.weight.dtype, memory_format=torch.channels_last)
         *skips, deepest = self.encoder(image)
@@ -241,11 +231,10 @@ class LongShortTermSegmenter(nn.Module):
             return self.run(fuse, new.to(computed), old.to(computed)).to(kept)
 
         fusions = self.elstt.fusions(tuple(feats[-1].shape[-2:]))
-        policy = self.reference_policy if is_reference else self.policy
         return remember(
             memory,
             entries,
-            policy=packing(policy, packs=self._packs(entries[0])),
+            policy=self.reference_policy if is_reference else self.policy,
             fuse=tuple(fuse and partial(fuse_kept, fuse) for fuse in fusions),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,
