@@ -6,6 +6,7 @@ elsewhere on the path; ours are within ``mavos``.
 
 import importlib
 import importlib.util
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
