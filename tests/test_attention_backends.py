@@ -149,7 +149,7 @@ def test_a_back_end_that_cannot_be_used_says_why_and_what_can(monkeypatch):
     inputs = make((2, 3), 3)
     with pytest.raises(UserError, match=r"CUDA device; choose from auto, tiles$"):
         backends.choose("triton", inputs, (2, 3), 3)
-    with pytest.raises(UserError, match=r"sampler cannot be used on cpu.*README.md, section Speed"):
+    with pytest.raises(UserError, match=r"cannot be used on cpu.*docs/options.md, section Speed"):
         backends.named("sampler", CPU, torch.float32)
     with pytest.raises(UserError, match="did you mean triton"):
         backends.choose("tritan", inputs, (2, 3), 3)

@@ -115,7 +115,7 @@ def test_unknown_names_get_the_nearest_ones(word, near):
 
 
 def test_the_document_lists_every_file_with_its_link():
-    text = (ROOT / "docs/MODEL_ZOO.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/model_zoo.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     for entry in ZOO.values():
         (row,) = (row for row in rows if f"`{entry.name}`" in row)
