@@ -17,14 +17,13 @@ import torch
 
 from mavos import configs
 from mavos.dataloaders.types import Clips
-from mavos.networks import build_model, onednn
+from mavos.networks import build_model
+from mavos.run.devices import prepare
 from mavos.training.command import clip_side
 from mavos.training.step import Trainer
 from mavos.utils.device import (
     device_name,
-    keep_freed_memory,
     peak_memory_bytes,
-    pick_device,
     reset_peak_memory,
 )
 
@@ -33,10 +32,7 @@ PARTS = ("forward", "backward", "update")  # the upload of the clips is in the f
 
 def main() -> None:
     args = _parser().parse_args()
-    device = pick_device(args.device)
-    if device.type == "cpu":
-        keep_freed_memory()
-        onednn.route_products()
+    device = prepare(args.device)
     flags = {"amp": args.amp, "compile": args.compile}
     flags["checkpoint_activations"] = args.checkpoint_activations
     overrides = [f"train.{name}={value}" for name, value in flags.items()]

@@ -23,7 +23,7 @@ def small(monkeypatch):
     monkeypatch.setattr(
         quickstart,
         "write_dataset",
-        lambda root, seed, size: made(root, seed, 2, 1, 8, (48, 48), processes=1),
+        lambda root, seed, size, tick: made(root, seed, 2, 1, 8, (48, 48), processes=1, tick=tick),
     )
     monkeypatch.setattr(quickstart, "POLICIES", ("reference",))
 

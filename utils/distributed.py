@@ -24,14 +24,13 @@ _store: dist.Store | None = None  # of the process group; PyTorch gives its own 
 def init_distributed(device: torch.device) -> None:
     """Join the process group; does nothing in a process that was started alone.
 
-    device: the one this process uses. For a GPU it is made the current one and NCCL is added for
+    device: the one this process uses. For a GPU, which must be the current one, NCCL is added for
     tensors on it; all else goes over Gloo.
     """
     if not is_launched():
         return
     backend = "gloo"
     if device.type == "cuda":
-        torch.cuda.set_device(device)
         # barriers and objects over Gloo: a rank that waits leaves its GPU idle
         backend = "cpu:gloo,cuda:nccl"
     global _store

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,7 +19,6 @@ from typing import Any
 import cv2
 import psutil
 from PIL import Image
-from tqdm import tqdm
 
 from mavos.dataloaders.synthetic.videos import render_video
 from mavos.utils.cores import cores
@@ -86,13 +85,15 @@ def write_dataset(
     length: int = 24,
     size: tuple[int, int] = (256, 256),
     processes: int | None = None,
+    tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write a dataset as folder ``root`` and return it; at once if that very one is there.
 
     One of other parameters is replaced; until the new one is complete the old one stays. length:
     frames of a training video, 8 at least. size: (H, W), 32 at least. processes: None for one per
-    core; their number changes no pixel. Raises UserError for parameters out of range and if
-    ``root`` holds anything else, OutputError if it cannot be written.
+    core; their number changes no pixel. tick: called with the frames done, and how many there are.
+    Raises UserError for parameters out of range and if ``root`` holds anything else, OutputError if
+    it cannot be written.
     """
     root = root.resolve()  # a link stays a link
     parameters = {
@@ -116,7 +117,7 @@ def write_dataset(
     specs = synthetic_videos(seed, train_videos, val_videos, length)
     with _replacement(root) as folder:
         _write_lists(folder / "ImageSets" / "2017", specs)
-        _write_videos(folder, specs, size, min(processes or cores(), len(specs)))
+        _write_videos(folder, specs, size, min(processes or cores(), len(specs)), tick)
         videos = [asdict(spec) for spec in specs]
         write_json(folder / SPEC_FILE, {"parameters": parameters, "videos": videos})
     return root
@@ -171,25 +172,36 @@ def _write_lists(folder: Path, specs: list[VideoSpec]) -> None:
 
 
 def _write_videos(
-    folder: Path, specs: list[VideoSpec], size: tuple[int, int], processes: int
+    folder: Path,
+    specs: list[VideoSpec],
+    size: tuple[int, int],
+    processes: int,
+    tick: Callable[[int, int], None],
 ) -> None:
     """Render and write all videos, long ones first so that the processes end together."""
     specs = sorted(specs, key=lambda spec: -spec.length)
-    total = sum(spec.length for spec in specs)
-    with tqdm(total=total, desc="synthetic videos", unit=" frames") as bar:
-        if processes <= 1:
-            for spec in specs:
-                bar.update(write_video(folder, spec, size))
-            return
-        # spawned: a fork of a process whose libraries have threads may hang
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, initializer=_prepare_process) as pool:
-            jobs = [pool.submit(write_video, folder, spec, size) for spec in specs]
-            try:
-                for job in as_completed(jobs):
-                    bar.update(job.result())
-            finally:
-                pool.shutdown(cancel_futures=True)
+    done, total = 0, sum(spec.length for spec in specs)
+    tick(done, total)
+    for length in _written(folder, specs, size, processes):
+        done += length
+        tick(done, total)
+
+
+def _written(
+    folder: Path, specs: list[VideoSpec], size: tuple[int, int], processes: int
+) -> Iterator[int]:
+    """The length of each video, in frames, once it is written."""
+    if processes <= 1:
+        yield from (write_video(folder, spec, size) for spec in specs)
+        return
+    # spawned: a fork of a process whose libraries have threads may hang
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_prepare_process) as pool:
+        jobs = [pool.submit(write_video, folder, spec, size) for spec in specs]
+        try:
+            yield from (job.result() for job in as_completed(jobs))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _prepare_process() -> None:

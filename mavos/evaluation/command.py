@@ -17,7 +17,8 @@ from mavos.evaluation.options import parse
 from mavos.evaluation.results import ResultFolder, VideoRecord
 from mavos.evaluation.scores import score_run
 from mavos.evaluation.worker import VideoWorker
-from mavos.run.build import build, precision_of, prepare, weight_dtype
+from mavos.run.build import build
+from mavos.run.devices import precision_of, prepare_to_segment, weight_dtype
 from mavos.run.find_checkpoint import find_checkpoint
 from mavos.utils import distributed, ranks
 from mavos.utils.device import device_name, pick_device
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
             weight_dtype(cfg.eval, pick_device(cfg.eval.device, args.gpu_id + number))
         return launch(args.gpu_num, "mavos.tools.eval", argv)
     setup_logging(ranks.rank())
-    device = prepare(cfg.eval, args.gpu_id + ranks.local_rank())
+    device = prepare_to_segment(cfg.eval, args.gpu_id + ranks.local_rank())
     distributed.init_distributed(device)
     log.info(run_header(device_name(device)))
     try:

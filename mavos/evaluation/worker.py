@@ -1,11 +1,9 @@
 """One process's share of an evaluation run: takes videos from the queue, leaves masks on disk."""
 
 import logging
-import sys
 import time
 
 import torch
-from tqdm import tqdm
 
 from mavos.configs.schema import DataConfig
 from mavos.dataloaders.inputs import InputRule
@@ -14,6 +12,7 @@ from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.dataloaders.types import Video
 from mavos.evaluation.results import ResultFolder, VideoRecord
 from mavos.networks.segmenter import VideoSegmenter
+from mavos.run.progress import progress_bar
 from mavos.tracking.frame_loop import segment_video
 from mavos.tracking.stopwatch import Stopwatch
 from mavos.utils import distributed, ranks
@@ -53,13 +52,8 @@ class VideoWorker:
         """
         done, failed = {}, {}
         all_frames = distributed.Counter("frames")
-        progress = tqdm(
-            total=sum(v.length for v in videos),
-            unit="frame",
-            file=sys.stderr,
-            disable=ranks.rank() > 0 or not videos,
-            dynamic_ncols=True,
-            mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
+        progress = progress_bar(
+            sum(v.length for v in videos), disable=ranks.rank() > 0 or not videos
         )
 
         def tick() -> None:

@@ -26,6 +26,7 @@ from mavos.dataloaders.synthetic.dataset import write_dataset
 from mavos.pictures.drawing import contact_sheet, overlay, write_png
 from mavos.pictures.plots import loss_curve
 from mavos.pictures.video_output import VideoWriter
+from mavos.run.progress import ticking
 from mavos.scoring.baselines import score_baseline
 from mavos.scoring.folders import score_folders
 from mavos.utils.errors import UserError
@@ -46,7 +47,8 @@ def main(argv: list[str]) -> int:
     folder = args.output.resolve()
     started = time.perf_counter()
     log.info("1 of 4: videos")
-    data = write_dataset(folder / "data", seed=0, size=SIZE)
+    with ticking("synthetic videos") as tick:
+        data = write_dataset(folder / "data", seed=0, size=SIZE, tick=tick)
     log.info("2 of 4: training, on %s", data)
     name = run_name(args)
     run_folder, masks = folder / f"training_{name}", folder / f"masks_{name}"

@@ -15,8 +15,9 @@ from mavos.dataloaders.clips.train_clips import load_clips
 from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.train_datasets import clip_sources
 from mavos.dataloaders.types import Clips
-from mavos.networks import build_model, check_device, onednn
+from mavos.networks import build_model, check_device
 from mavos.networks.segmenter import TrainableSegmenter
+from mavos.run.devices import prepare
 from mavos.run.find_checkpoint import find_start, run_folder, saved_steps
 from mavos.run.stop_request import StopRequest
 from mavos.training.log import TrainLog
@@ -26,7 +27,7 @@ from mavos.training.step import Trainer
 from mavos.training.validation import validate, validation_videos
 from mavos.utils import distributed, ranks
 from mavos.utils.checkpoint import load_encoder, load_weights, read_checkpoint
-from mavos.utils.device import device_name, keep_freed_memory, pick_device
+from mavos.utils.device import device_name
 from mavos.utils.errors import UserError
 from mavos.utils.launch import launch
 from mavos.utils.logging import run_header, setup_logging
@@ -40,13 +41,8 @@ def main(argv: list[str]) -> int:
     if not ranks.is_launched() and (count := processes(cfg.train.device, args)) > 1:
         return launch(count, "mavos.tools.train", argv, address(args.dist_url))
     setup_logging(ranks.rank())
-    device = pick_device(cfg.train.device, args.start_gpu + ranks.local_rank())
-    if device.type == "cpu":
-        keep_freed_memory()
-        onednn.route_products()
-    elif device.type == "cuda":
-        torch.cuda.set_device(device)
-        torch.backends.cudnn.benchmark = True  # all clips have one size
+    device = prepare(cfg.train.device, args.start_gpu + ranks.local_rank())
+    torch.backends.cudnn.benchmark = True  # all clips have one size
     distributed.init_distributed(device)
     try:
         return train(cfg, device)

@@ -15,10 +15,11 @@ import uvicorn
 
 from mavos.configs.schema import Config
 from mavos.run.build import build
+from mavos.run.devices import prepare_to_segment
 from mavos.run.find_checkpoint import find_checkpoint
 from mavos.run.signals import INTERRUPTED
 from mavos.tracking.tracker import VideoTracker
-from mavos.utils.device import allow_tf32, device_name, keep_freed_memory, pick_device, use_threads
+from mavos.utils.device import device_name
 from mavos.utils.errors import UserError
 from mavos.utils.logging import run_header, setup_logging
 from mavos.webapp.options import parse
@@ -38,11 +39,7 @@ def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     setup_logging()
     listener = _listen(args.host, args.port)  # a port that is taken is told before the long start
-    device = pick_device(cfg.eval.device)
-    use_threads(cfg.eval.threads)
-    if device.type == "cpu":
-        keep_freed_memory()
-    allow_tf32(cfg.eval.dtype == "tf32")
+    device = prepare_to_segment(cfg.eval)
     log.info(run_header(device_name(device)))
     checkpoint = find_checkpoint(cfg)
     model, input_rule = build(cfg, checkpoint, device)
