@@ -12,7 +12,7 @@ from eval_tool import SIZE, ids_in, labels, make_video, members, nano, run
 from mavos import configs
 from mavos.dataloaders.listings.eval_datasets import list_videos
 from mavos.dataloaders.media.video_reader import VideoReader
-from mavos.evaluation import command as evaluation
+from mavos.evaluation import resolved
 from mavos.networks.segmenter import call
 from mavos.run import build
 from mavos.tracking.frame_loop import segment_video
@@ -236,7 +236,7 @@ def test_what_computes_is_told_once(first_run):
 
 
 def test_results_go_to_a_folder_named_after_the_run(options, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "RESULTS", tmp_path)
+    monkeypatch.setattr(resolved, "RESULTS", tmp_path)
     name = "paper_MAVOS_Nano_pre_ytb_nano_flip"
     ended = run(*options, "--flip", "--exp_name", "paper", "--stage", "pre_ytb")
     assert ended.archive == tmp_path / "generic" / name / f"{name}.zip"

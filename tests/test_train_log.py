@@ -132,7 +132,7 @@ def test_validation(tmp_path, report, caplog):
 def test_no_more_processes_than_gpus(monkeypatch, device, asked, there, expected):
     """The rest is accumulated, so that train.sh trains the same recipe on one GPU."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
-    args = argparse.Namespace(gpu_num=asked, start_gpu=0)
+    args = argparse.Namespace(gpu_num=asked, gpu_id=0)
     assert processes(device, args) == expected
 
 

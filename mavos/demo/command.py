@@ -44,7 +44,7 @@ _USUAL_RATE = 24.0  # frames per second, where a source has none
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     setup_logging()
-    device = prepare_to_segment(cfg.eval)
+    device = prepare_to_segment(cfg.eval, args.gpu_id)
     log.info(run_header(device_name(device)))
     with contextlib.ExitStack() as stack:
         preview = stack.enter_context(contextlib.closing(Preview())) if args.preview else None

@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     if not ranks.is_launched() and (count := processes(cfg.train.device, args)) > 1:
         return launch(count, "mavos.tools.train", argv, address(args.dist_url))
     setup_logging(ranks.rank())
-    device = prepare(cfg.train.device, args.start_gpu + ranks.local_rank())
+    device = prepare(cfg.train.device, args.gpu_id + ranks.local_rank())
     torch.backends.cudnn.benchmark = True  # all clips have one size
     distributed.init_distributed(device)
     try:
@@ -155,7 +155,7 @@ def processes(device: str, args: argparse.Namespace) -> int:
 
     ``--device cpu`` starts them all, on the CPU.
     """
-    there = torch.cuda.device_count() - args.start_gpu
+    there = torch.cuda.device_count() - args.gpu_id
     if ":" in device and args.gpu_num > 1:
         raise UserError(f"--device {device} is one GPU, --gpu_num {args.gpu_num}: leave one out")
     if args.gpu_num == 1 or device == "cpu" or there >= args.gpu_num:

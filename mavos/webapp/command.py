@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     setup_logging()
     listener = _listen(args.host, args.port)  # a port that is taken is told before the long start
-    device = prepare_to_segment(cfg.eval)
+    device = prepare_to_segment(cfg.eval, args.gpu_id)
     log.info(run_header(device_name(device)))
     checkpoint = find_checkpoint(cfg)
     model, input_rule = build(cfg, checkpoint, device)
