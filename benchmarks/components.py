@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mavos.networks import build_model, onednn
 from mavos.networks.inference import for_inference
 from mavos.networks.segmenter import VideoSegmenter, hard_labels
+from mavos.tracking import settling
 from mavos.utils.device import machine
 from mavos.utils.errors import UserError
 
@@ -189,11 +190,11 @@ def _sums(
 
 @contextmanager
 def _labels_watched(parts: Parts) -> Iterator[None]:
-    harness.hard_labels = parts.wrap(hard_labels, "labels")
+    settling.hard_labels = parts.wrap(hard_labels, "labels")
     try:
         yield
     finally:
-        harness.hard_labels = hard_labels
+        settling.hard_labels = hard_labels
 
 
 def _seconds(device: torch.device, clock: int) -> Callable[[], float]:

@@ -13,6 +13,7 @@ from mavos import configs
 from mavos.dataloaders.listings.eval_datasets import list_videos
 from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.evaluation import resolved
+from mavos.evaluation.options import parse
 from mavos.networks.segmenter import call
 from mavos.run import build
 from mavos.tracking.frame_loop import segment_video
@@ -233,6 +234,16 @@ def test_what_computes_is_told_once(first_run):
     said = first_run[1].stderr
     assert said.count("cpu, fp32, 1 CPU threads, compile off") == 1
     assert said.count("fp32 products: ") == 1
+
+
+def test_spellings_and_defaults_are_resolved_before_anything_runs(options, data):
+    cpu = torch.device("cpu")
+    one = resolved.resolve(parse(options)[0], cpu)
+    other = resolved.resolve(parse([*options, "--dataset", "Generic", "--split", "all"])[0], cpu)
+    assert (one.data.split, one.where, one.precision) == ("all", "generic", "fp32")
+    assert one.settings() == other.settings() and one.folder == other.folder
+    assert [video.name for video in one.data.videos] == sorted(IDS)
+    assert one.settings()["model"].keys() <= one.default_settings()["model"].keys() | {"title"}
 
 
 def test_results_go_to_a_folder_named_after_the_run(options, tmp_path, monkeypatch):
