@@ -1,6 +1,7 @@
 """Rules of the house that no other test would notice being broken."""
 
 import ast
+import graphlib
 import json
 import os
 import runpy
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import setuptools
+from benchmark_tool import load
 
 ROOT = Path(__file__).resolve().parents[1]
 INSIDE = ("configs", "networks", "dataloaders", "tools", "utils")  # of the package, beside it
@@ -47,6 +49,21 @@ def test_data_folders_are_not_installed(tmp_path, monkeypatch):
     runpy.run_path(str(ROOT / "setup.py"))
     inside = [f"mavos.{name}" for name in (*INSIDE, "networks.mavos")]
     assert sorted(asked["packages"]) == sorted(["mavos", "mavos.run", *inside])
+
+
+def test_rooms_import_downwards(monkeypatch):
+    rooms = load(monkeypatch, "rooms")
+    folders = {
+        path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("mavos/*/__init__.py")
+    }
+    assert {*INSIDE, *folders, "mavos", "mavos/__main__"} == {*rooms.ROOMS}
+    level = {room: depth for depth, level in enumerate(rooms.LEVELS) for room in level}
+    arrows = rooms.arrows()
+    upwards = [(a, b) for a in arrows for b in arrows[a] if level[b] < level[a]]
+    assert upwards == []
+    assert "dataloaders" not in arrows["networks"] and "networks" not in arrows["dataloaders"]
+    graphlib.TopologicalSorter(arrows).prepare()  # raises CycleError for a circle
+    assert sum(rooms.lines().values()) > 10_000
 
 
 def test_make_help_lists_every_target():
@@ -132,3 +149,37 @@ def test_importing_does_nothing(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {}
+
+
+# As on Windows: what other packages need of these they have taken already.
+IMPORT_ALL_WITHOUT_UNIX = """
+import importlib, os, signal, sys
+
+def import_all():
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+
+import_all()
+for name in [name for name in sys.modules if name.partition(".")[0] == "mavos"]:
+    del sys.modules[name]
+sys.modules["resource"] = sys.modules["fcntl"] = None
+for module, names in {
+    signal: ("SIGKILL", "SIGPIPE", "SIGHUP", "pthread_kill"),
+    os: ("fork", "getuid", "sched_getaffinity", "killpg"),
+}.items():
+    for name in names:
+        if hasattr(module, name):
+            delattr(module, name)
+import_all()
+"""
+
+
+def test_everything_imports_without_what_only_unix_has(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL_WITHOUT_UNIX, *map(_module_name, _modules())],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
