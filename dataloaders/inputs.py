@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mavos.utils.imagenet import IMAGE_MEAN, IMAGE_STD
+from mavos.utils.palette import IMAGE_MEAN, IMAGE_STD
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,11 @@ def fold_batch_norms(module: nn.Module) -> None:
 def _cast(module: nn.Module, dtype: torch.dtype, in_float32: tuple[str, ...]) -> None:
     """Give every weight the type ``dtype``, but for those whose names start with ``in_float32``."""
     for prefix, part in module.named_modules():
-        for tensors in (part._parameters, part._buffers):
-            for name, tensor in tensors.items():
-                if tensor is None or not tensor.is_floating_point():
-                    continue
-                if not f"{prefix}.{name}".startswith(in_float32):
-                    tensor = tensor.to(dtype)
-                tensor = tensor.detach()
-                is_parameter = tensors is part._parameters
-                tensors[name] = nn.Parameter(tensor, False) if is_parameter else tensor
+        own = chain(part.named_parameters(recurse=False), part.named_buffers(recurse=False))
+        for name, tensor in list(own):
+            if not tensor.is_floating_point():
+                continue
+            kept = f"{prefix}.{name}".startswith(in_float32)
+            value = (tensor if kept else tensor.to(dtype)).detach()
+            is_parameter = isinstance(tensor, nn.Parameter)
+            setattr(part, name, nn.Parameter(value, False) if is_parameter else value)

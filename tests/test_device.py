@@ -1,6 +1,7 @@
 """Precisions, threads and switches of devices, most of which are pretended."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -66,6 +67,17 @@ def test_a_cpu_without_bf16_units_is_warned_about(monkeypatch, caplog, has_units
     assert not caplog.records
     devices.warn_of_emulation(torch.bfloat16, CPU)
     assert ["no bf16 units" in r.getMessage() for r in caplog.records] == [True] * (not has_units)
+
+
+def test_without_pytorchs_checks_bf16_units_are_expected(monkeypatch):
+    """They are private: a version may come without."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    for machine in ("x86_64", "aarch64"):
+        monkeypatch.setattr(devices.platform, "machine", lambda name=machine: name)
+        assert devices.has_half_precision_units(CPU)
 
 
 def test_tf32_is_for_products_and_convolutions_alike():

@@ -26,8 +26,7 @@ from mavos.training.optim import (
     learning_rate,
 )
 from mavos.utils.checkpoint import load_weights, to_disk_name
-from mavos.utils.imagenet import IMAGE_MEAN, IMAGE_STD
-from mavos.utils.palette import IGNORE
+from mavos.utils.palette import IGNORE, IMAGE_MEAN, IMAGE_STD
 
 STEP, LOSSES, SCHEDULES = (
     FIXTURES / "parity" / name for name in ("mavos_train_step", "losses", "schedules")
