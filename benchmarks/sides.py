@@ -12,8 +12,8 @@ from mavos.networks import build_model, onednn
 from mavos.networks.inference import for_inference
 from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.segmenter import hard_labels, one_hot
+from mavos.networks.weights import load_weights
 from mavos.networks.wrappers import ObjectGroups
-from mavos.utils.checkpoint import load_weights
 
 
 class FastSide:

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mavos.utils.key_names import KeyNames
+
 Run = Callable[..., Any]  # (function, *arguments) -> what the function returns for them
 
 
@@ -123,7 +125,37 @@ class TrainableSegmenter(VideoSegmenter, Protocol):
         reach."""
 
 
-class CopyPrevious(nn.Module):
+class HasInferenceForm(VideoSegmenter, Protocol):
+    """What ``mavos.networks.inference.for_inference`` asks of a network beyond the four verbs."""
+
+    in_float32: tuple[str, ...]  # how names of weights begin that half precision leaves alone
+    run: Run  # through what it calls its work on tensors; ``call`` until it is set otherwise
+
+    def fuse(self) -> None:
+        """Become, in place, the same function with fewer operations."""
+
+
+class Network(nn.Module):
+    """Base of every method's network, with what suits one that needs nothing of its own.
+
+    The verbs are the method's; the inference form is the network itself.
+    """
+
+    key_names = KeyNames()  # of files with its weights
+    in_float32: tuple[str, ...] = ()
+
+    def __init__(self):
+        super().__init__()
+        self.run: Run = call
+
+    def fuse(self) -> None:
+        """Become the inference form, see ``HasInferenceForm``."""
+
+    def check_device(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Raises UserError if the network is to use something that is not there."""
+
+
+class CopyPrevious(Network):
     """Repeats the last mask it was told: the smallest method, the one every other must beat."""
 
     max_objects = 254

@@ -14,7 +14,7 @@ from mavos.networks import build_model
 from mavos.networks.lstt.memory import Entry
 from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.mavos.fused import unpacked
-from mavos.utils.checkpoint import load_weights
+from mavos.networks.weights import load_weights
 
 LOGITS = {"atol": 5e-4, "rtol": 1e-4}
 INTERMEDIATES = {"atol": 1e-3, "rtol": 1e-4}
@@ -74,7 +74,7 @@ def save_seeded_checkpoint(manifest: dict, path: Path) -> Path:
 def seeded_model(manifest: dict, checkpoint: Path, *overrides: str) -> LongShortTermSegmenter:
     cfg = configs.load(manifest["model"]["config"], overrides=overrides)
     model = build_model(cfg.model).eval()
-    load_weights(model, checkpoint, may_ignore=cfg.model.unused_keys)
+    load_weights(model, checkpoint)
     return model
 
 

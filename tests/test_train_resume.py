@@ -14,11 +14,11 @@ from train_tool import metrics, same_weights, start, train, wait_for_line
 
 from mavos import configs
 from mavos.networks import build_model
+from mavos.networks.weights import load_weights
 from mavos.run.find_checkpoint import find_checkpoint
 from mavos.training.log import _lines_until
 from mavos.training.options import parse
 from mavos.training.step import Trainer
-from mavos.utils.checkpoint import load_weights
 
 LONG = ("--total_step", 14, "train.save_every=3", "train.workers=1")
 

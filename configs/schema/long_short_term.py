@@ -65,18 +65,6 @@ class LongShortTermConfig(ModelConfig):
         if self.max_objects > 254:
             raise UserError(f"max_objects must be at most 254, got {self.max_objects}")
 
-    @property
-    def unused_keys(self) -> tuple[str, ...]:
-        """Prefixes of checkpoint keys, as on disk, that this network has no modules for."""
-        if self.method == "aot":
-            return ("LSTT.mask_token",)  # in the released files; their code never uses it
-        return () if self.memory == "mca" else ("long_term_memory_attention.",)
-
-    @property
-    def new_keys(self) -> tuple[str, ...]:
-        """Prefixes of keys that weights to start training from may lack: DeAOT's have no MCA."""
-        return ("long_term_memory_attention.",)
-
 
 @dataclass(frozen=True, kw_only=True)
 class MavosConfig(LongShortTermConfig):

@@ -7,13 +7,13 @@ import torch
 
 from mavos.configs.schema import Config
 from mavos.dataloaders.inputs import InputRule, long_edge_of
-from mavos.networks import build_model, check_device
+from mavos.networks import build_model
 from mavos.networks.graphs import build_runner
 from mavos.networks.inference import for_inference
 from mavos.networks.segmenter import VideoSegmenter, call
+from mavos.networks.weights import load_weights
 from mavos.networks.wrappers import ObjectGroups, TestTimeAugmentation
 from mavos.run.devices import weight_dtype
-from mavos.utils.checkpoint import load_weights
 
 
 def build(
@@ -24,10 +24,10 @@ def build(
     checkpoint: None leaves its weights random.
     """
     dtype = weight_dtype(cfg.eval, device)
-    check_device(cfg.model, device, dtype)
     network = build_model(cfg.model)
+    network.check_device(device, dtype)
     if checkpoint is not None:
-        load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
+        load_weights(network, checkpoint)
     run = build_runner(device) if cfg.eval.compile else call
     model = ObjectGroups(for_inference(network.to(device), dtype, run))
     rule = one_scale(cfg, model)

@@ -15,7 +15,7 @@ from mavos.dataloaders.clips.train_clips import load_clips
 from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.train_datasets import clip_sources
 from mavos.dataloaders.types import Clips
-from mavos.networks import build_model, check_device
+from mavos.networks import build_model, weights
 from mavos.networks.segmenter import TrainableSegmenter
 from mavos.run.devices import prepare
 from mavos.run.find_checkpoint import find_start, run_folder, saved_steps
@@ -26,7 +26,6 @@ from mavos.training.state import RunFolder
 from mavos.training.step import Trainer
 from mavos.training.validation import validate, validation_videos
 from mavos.utils import distributed, ranks
-from mavos.utils.checkpoint import load_encoder, load_weights, read_checkpoint
 from mavos.utils.device import device_name
 from mavos.utils.errors import UserError
 from mavos.utils.launch import launch
@@ -67,8 +66,8 @@ def train(cfg: Config, device: torch.device) -> int:
             log.info(run_header(device_name(device)))
             folder.sweep()
         torch.manual_seed(cfg.train.seed)
-        check_device(cfg.model, device, torch.float32)
         model = build_model(cfg.model)
+        model.check_device(device, torch.float32)
         if folder.newest() is None:
             load_start(model, cfg)
         trainer = Trainer(model, cfg, device)
@@ -174,10 +173,7 @@ def load_start(model: TrainableSegmenter, cfg: Config) -> None:
     train, missing = cfg.train, []
     if train.start_path or train.start != "encoder":
         path = Path(train.start_path) if train.start_path else find_start(cfg)
-        if not any(key.startswith("encoder.") for key in read_checkpoint(path)):
-            load_encoder(model, path)
-        else:
-            missing = load_weights(model, path, cfg.model.new_keys, cfg.model.unused_keys)
+        missing = weights.load_start(model, path)
     elif cfg.model.encoder_weights:
         path = PRETRAINED / cfg.model.encoder_weights
         if not path.is_file():
@@ -185,7 +181,7 @@ def load_start(model: TrainableSegmenter, cfg: Config) -> None:
                 f"no ImageNet weights {path}; pretrain_models/README.md says where to get them "
                 '(model.encoder_weights="" starts from random ones)'
             )
-        load_encoder(model, path)
+        weights.load_encoder(model, path)
     else:
         log.info("starting from random weights")
         return

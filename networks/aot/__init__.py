@@ -24,4 +24,5 @@ def build_aot(cfg: AotConfig) -> LongShortTermSegmenter:
         fuse_blocks=lambda model: None,  # it has no other form for inference
         decoder_dim=(cfg.depth + 1) * cfg.dim,
         normalise_ids=False,
+        unused_keys=("LSTT.mask_token",),  # in the released files; their code never uses it
     )

@@ -8,9 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mavos.networks.attention import backends
+from mavos.networks.encoders.encoder import Encoder
 from mavos.networks.layers import to_tokens, upsample
 from mavos.networks.lstt.memory import Entry, Fuse, Memory, Policy, remember
-from mavos.networks.segmenter import Run, Segmented, SizeRule, call, resize_mask
+from mavos.networks.segmenter import Network, Segmented, SizeRule, resize_mask
+from mavos.utils.key_names import KeyNames
 
 
 class IDBank(nn.Module):
@@ -41,7 +44,7 @@ class IDBank(nn.Module):
         return self.norm(to_tokens(embedding))
 
 
-class LongShortTermSegmenter(nn.Module):
+class LongShortTermSegmenter(Network):
     """Segments up to ``max_objects`` objects; ``networks/wrappers.py`` takes it further.
 
     Which blocks ``elstt`` has decides what it is: those of the E-LSTT make it MAVOS, without a
@@ -55,7 +58,7 @@ class LongShortTermSegmenter(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Encoder,
         projector: nn.Module,
         id_bank: IDBank,
         elstt: nn.Module,
@@ -68,11 +71,13 @@ class LongShortTermSegmenter(nn.Module):
         test_memory_gap: int,
         short_term_skip: int,
         fuse_blocks: Callable[["LongShortTermSegmenter"], None],
+        local_attention: str,
+        key_names: KeyNames,
         memory_dtype: torch.dtype | None = None,
     ):
         """reference_policy: what takes in frames annotated in mid-video. fuse_blocks: puts the
-        inference form in the place of ``elstt``. memory_dtype: what memory is kept in when not
-        training; None: what is computed in."""
+        inference form in the place of ``elstt``. local_attention: how the blocks compute it.
+        memory_dtype: what memory is kept in when not training; None: what is computed in."""
         super().__init__()
         self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
         self.elstt, self.decoder = elstt, decoder
@@ -83,12 +88,16 @@ class LongShortTermSegmenter(nn.Module):
         self.short_term_skip = short_term_skip
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
         self.fuse_blocks, self.memory_dtype = fuse_blocks, memory_dtype
-        self.run: Run = call
+        self.local_attention, self.key_names = local_attention, key_names
+
+    def check_device(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Raises UserError if local attention is to be computed by something that is not there."""
+        if self.local_attention != "auto":
+            backends.named(self.local_attention, device, dtype)
 
     def fuse(self) -> None:
         """Become the inference form, see ``networks/inference.py``."""
-        if hasattr(self.encoder, "fuse"):
-            self.encoder.fuse()
+        self.encoder.fuse()
         self.fuse_blocks(self)
 
     def encode(self, image: Tensor) -> list[Tensor]:

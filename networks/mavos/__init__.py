@@ -10,6 +10,7 @@ from torch import nn
 
 from mavos.configs.schema import MavosConfig
 from mavos.networks.lstt import assemble
+from mavos.networks.lstt.key_names import MCA
 from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.mavos.elstt import ELSTT
 from mavos.networks.mavos.fused import fuse_blocks
@@ -29,7 +30,14 @@ def build_mavos(cfg: MavosConfig) -> LongShortTermSegmenter:
         heads=cfg.heads,
         local_attention=cfg.local_attention,
     )
-    return assemble(cfg, build_elstt, fuse_blocks, decoder_dim=2 * cfg.dim, normalise_ids=True)
+    return assemble(
+        cfg,
+        build_elstt,
+        fuse_blocks,
+        decoder_dim=2 * cfg.dim,
+        normalise_ids=True,
+        unused_keys=() if cfg.memory == "mca" else (MCA,),
+    )
 
 
 def build_operator(cfg: MavosConfig) -> Callable[[int], nn.Module]:
