@@ -22,7 +22,7 @@ from turns import Player
 
 from mavos.networks import build_model
 from mavos.utils.checkpoint import save_weights
-from mavos.utils.device import machine, pick_device, route_products_to_onednn
+from mavos.utils.device import machine, pick_device
 from mavos.utils.errors import UserError, unknown_name
 
 # names of the mode: dtype, and whether products go to oneDNN (on a CPU, where exact)
@@ -108,8 +108,6 @@ def _settings(
     options = {"model": model, "gap": gap, "checkpoint": str(folder / "weights.pth")}
     options |= {"device": str(device), "dtype": dtype, "routing": routing}
     if side == "release":
-        # it cannot try out by itself whether that is exact
-        options["routing"] = routing and device.type == "cpu" and route_products_to_onednn()
         options["checkout"] = str(args.release.resolve())
     video = str(folder / "video.pt")
     return {"side": side, "threads": args.threads, "video": video, "options": options}

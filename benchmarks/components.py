@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mavos.networks import build_model, onednn
 from mavos.networks.inference import for_inference
 from mavos.networks.segmenter import VideoSegmenter, hard_labels
+from mavos.tracking import settling
 from mavos.utils.device import machine
 from mavos.utils.errors import UserError
 
@@ -189,11 +190,11 @@ def _sums(
 
 @contextmanager
 def _labels_watched(parts: Parts) -> Iterator[None]:
-    harness.hard_labels = parts.wrap(hard_labels, "labels")
+    settling.hard_labels = parts.wrap(hard_labels, "labels")
     try:
         yield
     finally:
-        harness.hard_labels = hard_labels
+        settling.hard_labels = hard_labels
 
 
 def _seconds(device: torch.device, clock: int) -> Callable[[], float]:
@@ -219,10 +220,14 @@ def _convolution_flops(x: list[int], weight: list[int], *_, out_shape: list[int]
     return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
-# what PyTorch's counter does not know
+# what PyTorch's counter does not know, where it is there
 _ONEDNN = {
-    torch.ops.mkldnn._linear_pointwise: _linear_flops,
-    torch.ops.mkldnn._convolution_pointwise: _convolution_flops,
+    getattr(torch.ops.mkldnn, name): flops
+    for name, flops in {
+        "_linear_pointwise": _linear_flops,
+        "_convolution_pointwise": _convolution_flops,
+    }.items()
+    if hasattr(torch.ops.mkldnn, name)
 }
 
 

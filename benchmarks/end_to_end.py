@@ -22,7 +22,7 @@ import harness
 import numpy as np
 import torch
 
-from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.eval_datasets import find_dataset, list_videos
 from mavos.dataloaders.media.images import read_image
 from mavos.dataloaders.media.mask_writing import MaskWriter, zip_results
@@ -30,6 +30,7 @@ from mavos.dataloaders.types import Video
 from mavos.networks import build_model
 from mavos.networks.segmenter import hard_labels
 from mavos.networks.transfers import transfers_for
+from mavos.run.build import one_scale
 from mavos.utils.checkpoint import save_weights
 from mavos.utils.device import machine, pick_device
 from mavos.utils.errors import UserError
@@ -78,7 +79,7 @@ def run_tool(args: argparse.Namespace, dataset: str, data_root: Path, folder: Pa
 
 
 def steps(
-    video: Video, network: tuple[int, int], objects: int, device: torch.device, folder: Path
+    video: Video, rule: InputRule, objects: int, device: torch.device, folder: Path
 ) -> list[dict]:
     """Each step of a frame but the model's, alone and in one thread."""
     cv2.setNumThreads(1)
@@ -86,7 +87,8 @@ def steps(
     paths = video.frames[:MOST_FRAMES]
     images = [read_image(path) for path in paths]
     size = images[0].shape[:2]
-    pictures = [to_input(image, network) for image in images]
+    (network,) = rule.sizes(size)
+    pictures = [rule.prepare(image, network) for image in images]
     if device.type == "cuda":
         pictures = [picture.pin_memory() for picture in pictures]
     logits = torch.randn(1, objects + 1, 30, 54, device=device)
@@ -101,7 +103,7 @@ def steps(
     with MaskWriter(threads=1) as writer:
         rows = [
             _step("decode", device, read_image, paths),
-            _step("resize and normalise", device, lambda image: to_input(image, network), images),
+            _step("resize and normalise", device, lambda i: rule.prepare(i, network), images),
             _step("upload", device, transfers.upload, pictures),
             _step(
                 "labels and download",
@@ -151,8 +153,7 @@ def main(argv: list[str]) -> int:
         device = harness.set_up(args.device, args.threads)
         measured_on = machine(device)
         size = read_image(videos[0].frames[0]).shape[:2]
-        network_size = harness.network_size(cfg, network, size)
-        rows = steps(videos[0], network_size, 2, device, folder)
+        rows = steps(videos[0], one_scale(cfg, network), 2, device, folder)
     harness.show({**measured_on, **result, "frame_size": size, "steps": rows}, args.json)
     return 0
 

@@ -21,17 +21,15 @@ from torch import Tensor
 
 from mavos import configs
 from mavos.configs.schema import Config
-from mavos.dataloaders.inputs import long_edge_of, network_sizes
 from mavos.networks import onednn
-from mavos.networks.segmenter import VideoSegmenter, hard_labels, one_hot
+from mavos.networks.segmenter import VideoSegmenter, one_hot
+from mavos.run.build import one_scale
+from mavos.run.devices import prepare
 from mavos.run.entry import finish
+from mavos.tracking import settling
 from mavos.utils.device import (
     allow_tf32,
-    keep_freed_memory,
-    pick_device,
     pick_dtype,
-    tune_cpu,
-    use_threads,
 )
 from mavos.utils.errors import UserError, unknown_name
 
@@ -91,17 +89,8 @@ def check_counts(args: argparse.Namespace, *names: str, least: int = 1) -> None:
 def set_up(device: str, threads: int | None, routing: bool = True) -> torch.device:
     """Device and process as the tools have them; without ``routing`` products stay where PyTorch
     sends them."""
-    picked = pick_device(device)
     onednn.allow(routing)
-    if picked.type == "cuda":
-        torch.cuda.set_device(picked)
-    if picked.type == "cpu":
-        if routing:
-            tune_cpu()
-        else:
-            keep_freed_memory()
-    use_threads(threads or 0)
-    return picked
+    return prepare(device, threads=threads or 0)
 
 
 def use_dtype(name: str, device: torch.device) -> torch.dtype:
@@ -118,8 +107,7 @@ def use_dtype(name: str, device: torch.device) -> torch.dtype:
 
 def network_size(cfg: Config, model: VideoSegmenter, size: tuple[int, int]) -> tuple[int, int]:
     """Input size of the network for frames of ``size``, as ``tools/eval.py`` chooses it."""
-    limit = long_edge_of(cfg.model.test_resolution)
-    return network_sizes(size, model.align_corners, max_long_edge=limit)[0]
+    return one_scale(cfg, model).sizes(size)[0]
 
 
 @dataclass(frozen=True)
@@ -178,11 +166,11 @@ class Tracking:
     def step(self) -> None:
         """Encode, segment, label and memorize the next frame."""
         self.frame += 1
-        out = self.model.segment(
-            self.model.encode(self.video.image(self.frame)), self.memory, self.video.size
+        feats = self.model.encode(self.video.image(self.frame))
+        settled = settling.predict(self.model, feats, self.memory, self.video.size)
+        self.memory = settling.remember(
+            self.model, settled, self.memory, self.video.num_objects, new_objects=False
         )
-        mask = one_hot(hard_labels(out.logits), self.video.num_objects)
-        self.memory = self.model.memorize(out, mask, self.memory)
 
     @property
     def fused(self) -> bool:

@@ -35,7 +35,7 @@ class Reference(nn.Module):
         """model: as ``build_model`` makes it; its weights are made contiguous."""
         super().__init__()
         self.model = model.eval().requires_grad_(False).to(memory_format=torch.contiguous_format)
-        self.max_objects, self.align_corners = model.max_objects, model.align_corners
+        self.max_objects, self.size_rule = model.max_objects, model.size_rule
 
     def encode(self, image: Tensor) -> list[Tensor]:
         # not the model's own verb: that one brings the image to channels_last

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mavos.utils.paths import CHECKOUT
+
 # any stage builds the same network; this one sets nothing but names
 STAGE = "configs.pre_ytb_dav_long"
 CORRELATION = "spatial_correlation_sampler"
@@ -35,23 +37,26 @@ class Release:
         routing: bool,
     ):
         """checkout: its folder; gap: frames between long-term updates; dtype: fp32, or a half
-        precision, which goes by autocast; routing: of fp32 products to oneDNN, which must be
-        exact."""
+        precision, which goes by autocast; routing: of fp32 products to oneDNN, on a CPU."""
         self.notes: list[str] = []
         if importlib.util.find_spec(CORRELATION) is None:
             self.notes.append(
                 f"{CORRELATION} is not installed, so the release falls back to slower PyTorch code "
                 "for its local windows"
             )
-        if routing:
-            torch.backends.mkldnn.matmul.fp32_precision = "bf16"
-        halved = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(dtype)
         kind = torch.device(device).type
+        if routing and kind == "cpu":
+            # only here: it loads torchvision, which would count as memory of the release
+            from mavos.networks import onednn
+
+            onednn.route_products()
+        halved = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(dtype)
         self._precision = torch.autocast(kind, halved) if halved else nullcontext()
         if kind != "cuda":
             _ignore_cuda()
-        # some of its packages lie in tools/
-        sys.path[:0] = [checkout, str(Path(checkout) / "tools")]
+        # some of its packages lie in tools/; a checkout of ours on the path has the same names
+        elsewhere = [place for place in sys.path if Path(place).resolve() != CHECKOUT]
+        sys.path[:] = [checkout, str(Path(checkout) / "tools"), *elsewhere]
         cfg = importlib.import_module(STAGE).EngineConfig("benchmark", model)
         network = importlib.import_module("networks.models").build_vos_model(cfg.MODEL_VOS, cfg)
         _load(network, Path(checkpoint))
@@ -87,7 +92,7 @@ class Release:
 
 
 class _Blamed:
-    """A failure within is told with the notes that may explain it."""
+    """A failure within is reported with the notes that may explain it."""
 
     def __init__(self, notes: list[str]):
         self._notes = notes

@@ -12,9 +12,8 @@ from mavos.networks import build_model, onednn
 from mavos.networks.inference import for_inference
 from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.segmenter import hard_labels, one_hot
+from mavos.networks.weights import load_weights
 from mavos.networks.wrappers import ObjectGroups
-from mavos.utils.checkpoint import load_weights
-from mavos.utils.device import keep_freed_memory, route_products_to_onednn
 
 
 class FastSide:
@@ -26,12 +25,9 @@ class FastSide:
         """gap: frames between long-term updates; dtype: its name on the command line; routing: of
         products to oneDNN, on a CPU."""
         self.notes: list[str] = []
-        picked = torch.device(device)
-        onednn.allow(routing)
-        if picked.type == "cpu":
-            keep_freed_memory()
-        if picked.type == "cpu" and routing and not route_products_to_onednn():
-            self.notes.append("oneDNN is not exact or not faster here: fp32 products stay as usual")
+        picked = harness.set_up(device, None, routing)
+        if picked.type == "cpu" and routing and not onednn.routing_is_exact():
+            self.notes.append("oneDNN is not there or not exact: fp32 products stay as usual")
         network = _network(model, gap, checkpoint).to(picked)
         self._model = ObjectGroups(for_inference(network, harness.use_dtype(dtype, picked)))
 
@@ -56,9 +52,9 @@ class ReferenceSide:
     ):
         self.notes: list[str] = []
         picked = torch.device(device)
-        onednn.allow(False)
-        if picked.type == "cpu" and routing:
-            route_products_to_onednn()
+        onednn.allow(routing)
+        if picked.type == "cpu":
+            onednn.route_products()
         self._model = ObjectGroups(Reference(_network(model, gap, checkpoint).to(picked)))
         type_ = harness.use_dtype(dtype, picked)
         halved = type_ != torch.float32

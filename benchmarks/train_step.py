@@ -18,14 +18,13 @@ import torch
 from mavos import configs
 from mavos.dataloaders.types import Clips
 from mavos.networks import build_model
+from mavos.run.devices import prepare
 from mavos.training.command import clip_side
 from mavos.training.step import Trainer
 from mavos.utils.device import (
     device_name,
     peak_memory_bytes,
-    pick_device,
     reset_peak_memory,
-    tune_cpu,
 )
 
 PARTS = ("forward", "backward", "update")  # the upload of the clips is in the first
@@ -33,16 +32,14 @@ PARTS = ("forward", "backward", "update")  # the upload of the clips is in the f
 
 def main() -> None:
     args = _parser().parse_args()
-    device = pick_device(args.device)
-    if device.type == "cpu":
-        tune_cpu()
+    device = prepare(args.device)
     flags = {"amp": args.amp, "compile": args.compile}
     flags["checkpoint_activations"] = args.checkpoint_activations
     overrides = [f"train.{name}={value}" for name, value in flags.items()]
     cfg = configs.load(args.model, args.stage, overrides + args.overrides)
     model = build_model(cfg.model)
     trainer = Trainer(model, cfg, device)
-    side = clip_side(cfg.train.crop, model.align_corners)
+    side = clip_side(cfg.train.crop, model)
     clips = random_clips(args.clips, cfg.train.clip_length, side, args.objects, model.max_objects)
     step = int(args.at * cfg.train.steps)
     parts, rows = Parts(device), []

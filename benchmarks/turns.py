@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mavos.utils.process_memory import peak_resident_memory_bytes
+from mavos.utils.device import peak_memory_bytes
 
 
 class Side(Protocol):
@@ -143,10 +143,10 @@ def _clocks(device: torch.device) -> tuple[float, float]:
 
 
 def _peaks(device: torch.device) -> dict:
-    on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    is_gpu = device.type == "cuda"
     return {
-        "peak_rss_mb": peak_resident_memory_bytes() / 2**20,
-        "peak_device_mb": on_device / 2**20 if on_device else None,
+        "peak_rss_mb": peak_memory_bytes(torch.device("cpu")) / 2**20,
+        "peak_device_mb": peak_memory_bytes(device) / 2**20 if is_gpu else None,
     }
 
 

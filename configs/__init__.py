@@ -5,27 +5,50 @@ from mavos.old_names import moved
 if __name__ == "configs":
     raise moved(__name__)
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mavos.configs.models import MODELS
 from mavos.configs.overrides import override
-from mavos.configs.schema import Config
+from mavos.configs.schema import Config, ModelConfig
 from mavos.configs.stages import STAGES
 from mavos.utils.errors import UserError, unknown_name
 
 
-def load(model: str, stage: str = "pre_ytb_dav", overrides: Iterable[str] = ()) -> Config:
+def load(
+    model: str,
+    stage: str = "pre_ytb_dav",
+    overrides: Iterable[str] = (),
+    *,
+    options: Mapping[str, object] | None = None,
+    dataset: str = "",
+    interactive: bool = False,
+) -> Config:
     """The config of ``model`` at ``stage``; overrides are ``section.field=value`` strings.
 
-    Raises UserError for an unknown name, field or value.
+    options: values of commands' options that set a field of the model, by name without dashes;
+    the method says which field that is. None: not given. dataset, interactive: with what the
+    method does otherwise there, or for a user who watches. Overrides win over options, and both
+    over what the method says.
+    Raises UserError for an unknown name, field or value, or an option that the model does not have.
     """
-    if model not in MODELS:
-        raise unknown_name("model", model, list(MODELS))
+    network = find_model(model)
     if stage not in STAGES:
         raise unknown_name("stage", stage, list(STAGES))
-    cfg = Config(name=model, stage=stage, model=MODELS[model], train=STAGES[stage].train)
-    for assignment in overrides:
+    cfg = Config(name=model, stage=stage, model=network, train=STAGES[stage].train)
+    for assignment in (
+        *network.by_dataset.get(dataset, ()),
+        *(network.interactive if interactive else ()),
+        *network.overrides_of(options or {}),
+        *overrides,
+    ):
         cfg = override(cfg, assignment)
     if (cfg.name, cfg.stage) != (model, stage):
         raise UserError("name and stage are no overrides; use --model and --stage")
     return cfg
+
+
+def find_model(name: str) -> ModelConfig:
+    """The network ``name`` as it is without overrides. Raises UserError for an unknown name."""
+    if name not in MODELS:
+        raise unknown_name("model", name, list(MODELS))
+    return MODELS[name]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import AotConfig, MavosConfig, ModelConfig
 
 _NEVER = 9999  # frames; only annotated frames enter the long-term memory
 _RESNET50 = {
@@ -17,22 +17,20 @@ _SWIN_BASE = {
 }
 _LARGE = {"depth": 3, "train_memory_gap": 2, "test_memory_gap": 5}
 
-MAVOS = ModelConfig(title="MAVOS")
+MAVOS = MavosConfig(title="MAVOS")
 
 # The networks that MAVOS builds on. The memory of all keeps every frame that it is given: for tiny,
 # small and base these are the annotated ones, the large ones add one at every gap.
-AOT = ModelConfig(
-    title="AOTT",
-    method="aot",
-    depth=1,
-    heads=8,
-    memory="all",
-    train_memory_gap=_NEVER,
-    test_memory_gap=_NEVER,
-)
-DEAOT = replace(AOT, title="DeAOTT", method="mavos", heads=1)
+_ANNOTATED_ONLY = {
+    "memory": "all",
+    "depth": 1,
+    "train_memory_gap": _NEVER,
+    "test_memory_gap": _NEVER,
+}
+AOT = AotConfig(title="AOTT", **_ANNOTATED_ONLY)
+DEAOT = MavosConfig(title="DeAOTT", **_ANNOTATED_ONLY)
 
-MODELS = {
+MODELS: dict[str, ModelConfig] = {
     "mavos": MAVOS,
     "r50_mavos": replace(MAVOS, title="R50_MAVOS", **_RESNET50),
     "swinb_mavos": replace(MAVOS, title="SwinB_MAVOS", **_SWIN_BASE),

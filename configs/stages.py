@@ -28,6 +28,8 @@ class Stage:
 _MAIN = TrainConfig(start="pre")
 _DAVIS = ("davis2017*5",)
 
+OWN_VIDEO_STAGE = "pre_ytb_dav"  # of the weights for a video that is of no dataset
+
 STAGES = {
     # Static images (COCO, ECSSD, MSRA10K, PASCAL-S, PASCAL VOC) moved by random affine maps, always
     # with a second image's objects pasted in; labels in memory throughout.
@@ -62,10 +64,11 @@ STAGES = {
         "then LVOS",
         replace(_MAIN, start="pre_ytb_dav_long", datasets=("lvos",), lr=1e-5),
     ),
-    # For mavos_nano and `make demo`: from random weights on generated videos, minutes on a CPU.
+    # For mavos_nano and `make quickstart`: from random weights on synthetic videos, minutes on a
+    # CPU.
     # Clips of five frames with a memory update at each fuse twice, so MCA learns.
-    "demo": Stage(
-        "from nothing, on generated videos",
+    "quickstart": Stage(
+        "from random weights, on synthetic videos",
         TrainConfig(
             datasets=("synthetic",),
             clip_length=5,

@@ -181,9 +181,18 @@ def copies(value: Any) -> Any:
     """The same with new tensors in memory of their own, strides as they are where that is dense."""
     old = list(tensors(value))
     new = [torch.empty_like(tensor) for tensor in old]
-    if new:
-        torch._foreach_copy_(new, old)
+    _copy_into(new, old)
     return _with_tensors(value, iter(new))
+
+
+def _copy_into(new: list[Tensor], old: list[Tensor]) -> None:
+    # in one launch on a GPU; PyTorch does not document it, and a version may come without
+    together = getattr(torch, "_foreach_copy_", None)
+    if new and together is not None:
+        together(new, old)
+        return
+    for target, source in zip(new, old, strict=True):
+        target.copy_(source)
 
 
 def _with_tensors(value: Any, new: Iterator[Tensor]) -> Any:

@@ -9,12 +9,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FrozenBatchNorm2d
 
 from mavos.networks import onednn
-from mavos.networks.segmenter import Run, VideoSegmenter, call
+from mavos.networks.segmenter import HasInferenceForm, Run, call
 
 
 def for_inference(
-    model: VideoSegmenter, dtype: torch.dtype = torch.float32, run: Run = call
-) -> VideoSegmenter:
+    model: HasInferenceForm, dtype: torch.dtype = torch.float32, run: Run = call
+) -> HasInferenceForm:
     """``model`` in evaluation mode, with norms folded into the products beside them, in ``dtype``.
 
     For segmenting only: it can be neither trained nor saved under the published key names, and it
@@ -24,11 +24,10 @@ def for_inference(
     """
     tensors = chain(model.parameters(), model.buffers())
     model = copy.deepcopy(model, memo={id(tensor): tensor for tensor in tensors}).eval()
-    if hasattr(model, "fuse"):
-        model.fuse()
-        model.eval()  # what is new, too
+    model.fuse()
+    model.eval()  # what is new, too
     fold_batch_norms(model)
-    _cast(model, dtype, getattr(model, "in_float32", ()))
+    _cast(model, dtype, model.in_float32)
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
     if on_cpu and run is call and onednn.suits(dtype):  # torch.compile chooses for itself
         onednn.adopt(model)
@@ -61,12 +60,11 @@ def fold_batch_norms(module: nn.Module) -> None:
 def _cast(module: nn.Module, dtype: torch.dtype, in_float32: tuple[str, ...]) -> None:
     """Give every weight the type ``dtype``, but for those whose names start with ``in_float32``."""
     for prefix, part in module.named_modules():
-        for tensors in (part._parameters, part._buffers):
-            for name, tensor in tensors.items():
-                if tensor is None or not tensor.is_floating_point():
-                    continue
-                if not f"{prefix}.{name}".startswith(in_float32):
-                    tensor = tensor.to(dtype)
-                tensor = tensor.detach()
-                is_parameter = tensors is part._parameters
-                tensors[name] = nn.Parameter(tensor, False) if is_parameter else tensor
+        own = chain(part.named_parameters(recurse=False), part.named_buffers(recurse=False))
+        for name, tensor in list(own):
+            if not tensor.is_floating_point():
+                continue
+            kept = f"{prefix}.{name}".startswith(in_float32)
+            value = (tensor if kept else tensor.to(dtype)).detach()
+            is_parameter = isinstance(tensor, nn.Parameter)
+            setattr(part, name, nn.Parameter(value, False) if is_parameter else value)

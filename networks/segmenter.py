@@ -11,12 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mavos.utils.key_names import KeyNames
+
 Run = Callable[..., Any]  # (function, *arguments) -> what the function returns for them
 
 
 def call(function: Callable, *arguments):
     """The plain ``Run``; others may compile the function, or replay what it did on a device."""
     return function(*arguments)
+
+
+class SizeRule(NamedTuple):
+    """Sides of the images that a network wants: ``multiple`` k + ``remainder`` pixels, k >= 1."""
+
+    multiple: int
+    remainder: int = 0
 
 
 class Segmented(NamedTuple):
@@ -37,7 +46,7 @@ class VideoSegmenter(Protocol):
     """
 
     max_objects: int  # identities that one memory can hold
-    align_corners: bool  # size rule of images: sides of 16 k + 1 (True) or 16 k (False) pixels
+    size_rule: SizeRule  # of images; the driver brings pictures there
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised RGB -> the method's features, batch first."""
@@ -116,11 +125,41 @@ class TrainableSegmenter(VideoSegmenter, Protocol):
         reach."""
 
 
-class CopyPrevious(nn.Module):
+class HasInferenceForm(VideoSegmenter, Protocol):
+    """What ``mavos.networks.inference.for_inference`` asks of a network beyond the four verbs."""
+
+    in_float32: tuple[str, ...]  # how names of weights begin that half precision leaves alone
+    run: Run  # through what it calls its work on tensors; ``call`` until it is set otherwise
+
+    def fuse(self) -> None:
+        """Become, in place, the same function with fewer operations."""
+
+
+class Network(nn.Module):
+    """Base of every method's network, with what suits one that needs nothing of its own.
+
+    The verbs are the method's; the inference form is the network itself.
+    """
+
+    key_names = KeyNames()  # of files with its weights
+    in_float32: tuple[str, ...] = ()
+
+    def __init__(self):
+        super().__init__()
+        self.run: Run = call
+
+    def fuse(self) -> None:
+        """Become the inference form, see ``HasInferenceForm``."""
+
+    def check_device(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Raises UserError if the network is to use something that is not there."""
+
+
+class CopyPrevious(Network):
     """Repeats the last mask it was told: the smallest method, the one every other must beat."""
 
     max_objects = 254
-    align_corners = False
+    size_rule = SizeRule(16)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         return [image]

@@ -13,8 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mavos.networks.losses import bootstrapped_cross_entropy, soft_jaccard
 from mavos.networks.segmenter import TrainableSegmenter, hard_labels, one_hot
-from mavos.utils.imagenet import IMAGE_MEAN, IMAGE_STD
-from mavos.utils.palette import IGNORE
+from mavos.utils.palette import IGNORE, IMAGE_MEAN, IMAGE_STD
 
 UNUSED = -1e10  # logit of an identity that a clip does not have
 

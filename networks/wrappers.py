@@ -17,7 +17,7 @@ class ObjectGroups(nn.Module):
 
     def __init__(self, model: VideoSegmenter):
         super().__init__()
-        self.model, self.align_corners = model, model.align_corners
+        self.model, self.size_rule = model, model.size_rule
         self.max_objects = 254  # what an 8-bit mask file can name
         self.group_size = model.max_objects
 
@@ -81,7 +81,7 @@ class TestTimeAugmentation(nn.Module):
     def __init__(self, model: VideoSegmenter, flip: bool = False):
         super().__init__()
         self.model, self.flip = model, flip
-        self.max_objects, self.align_corners = model.max_objects, model.align_corners
+        self.max_objects, self.size_rule = model.max_objects, model.size_rule
 
     def encode(self, image: Tensor | Sequence[Tensor]) -> list:
         images = [image] if isinstance(image, Tensor) else image

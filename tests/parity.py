@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from mavos import configs
-from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.inputs import InputRule
 from mavos.networks import build_model
 from mavos.networks.lstt.memory import Entry
 from mavos.networks.lstt.model import LongShortTermSegmenter
-from mavos.utils.checkpoint import load_weights
+from mavos.networks.mavos.fused import unpacked
+from mavos.networks.weights import load_weights
 
 LOGITS = {"atol": 5e-4, "rtol": 1e-4}
 INTERMEDIATES = {"atol": 1e-3, "rtol": 1e-4}
@@ -46,7 +47,7 @@ class Case:
     def image(self, t: int) -> Tensor:
         """Frame t as network input (1, 3, H, W)."""
         frame = self.inputs["frames"][t]
-        return to_input(frame, frame.shape[:2])[None]
+        return InputRule(16, 1).prepare(frame, frame.shape[:2])[None]
 
     def labels(self, row: int) -> Tensor:
         return torch.from_numpy(self.inputs["masks"][row].astype(np.int64))[None]
@@ -73,7 +74,7 @@ def save_seeded_checkpoint(manifest: dict, path: Path) -> Path:
 def seeded_model(manifest: dict, checkpoint: Path, *overrides: str) -> LongShortTermSegmenter:
     cfg = configs.load(manifest["model"]["config"], overrides=overrides)
     model = build_model(cfg.model).eval()
-    load_weights(model, checkpoint, may_ignore=cfg.model.unused_keys)
+    load_weights(model, checkpoint)
     return model
 
 
@@ -122,7 +123,7 @@ def check_memory(case: Case, long_term: tuple[Entry, ...], key: str) -> float | 
     """Compare every recorded part of the memory ``key``; the worst difference, None if none is."""
     differences = []
     is_aot = case.manifest["model"]["vos"] == "aot"
-    for block, entry in enumerate(entry.plain() for entry in long_term):
+    for block, entry in enumerate(map(unpacked, long_term)):
         for part, pick in (AOT_MEMORY_PARTS if is_aot else MEMORY_PARTS).items():
             expected = case.expected.get(f"{key}_l{block}_{part}")
             if expected is not None:

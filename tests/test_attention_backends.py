@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from test_attention import dense_local_attention, make
 
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import LongShortTermConfig
 from mavos.networks.attention import backends, local_attention, sampler, triton_window
 from mavos.networks.attention.backends import BACKENDS, Backend
 from mavos.utils.errors import UserError
@@ -140,7 +140,7 @@ def test_the_kernel_in_the_interpreter():
 
 
 def test_choices_in_the_schema_are_the_back_ends():
-    choices = get_args(get_type_hints(ModelConfig)["local_attention"])
+    choices = get_args(get_type_hints(LongShortTermConfig)["local_attention"])
     assert choices == ("auto", *BACKENDS)
 
 
@@ -149,7 +149,7 @@ def test_a_back_end_that_cannot_be_used_says_why_and_what_can(monkeypatch):
     inputs = make((2, 3), 3)
     with pytest.raises(UserError, match=r"CUDA device; choose from auto, tiles$"):
         backends.choose("triton", inputs, (2, 3), 3)
-    with pytest.raises(UserError, match=r"sampler cannot be used on cpu.*README.md, section Speed"):
+    with pytest.raises(UserError, match=r"cannot be used on cpu.*docs/options.md, section Speed"):
         backends.named("sampler", CPU, torch.float32)
     with pytest.raises(UserError, match="did you mean triton"):
         backends.choose("tritan", inputs, (2, 3), 3)

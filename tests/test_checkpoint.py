@@ -7,17 +7,13 @@ from shared_data import FIXTURES
 from torchvision.models import mobilenet_v2, resnet50
 
 from mavos import configs
+from mavos.configs.models import MODELS
 from mavos.networks import build_model
-from mavos.utils.checkpoint import (
-    load_encoder,
-    load_weights,
-    official_state_dict,
-    read_checkpoint,
-    save_weights,
-    to_code_name,
-    to_disk_name,
-)
+from mavos.networks.segmenter import Network
+from mavos.networks.weights import MARKS, load_encoder, load_start, load_weights
+from mavos.utils.checkpoint import official_state_dict, read_checkpoint, save_weights
 from mavos.utils.errors import UserError
+from mavos.utils.key_names import KeyNames
 
 OFFICIAL = {"mavos": "mavos_mobilenetv2"} | {
     name: name for name in ("r50_mavos", "swinb_mavos", "aott", "aotl", "deaotl")
@@ -45,18 +41,20 @@ def changed(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("model", OFFICIAL)
 def test_keys_shapes_and_types_are_the_released_ones(model: str):
-    ours = official_state_dict(build(model))
+    network = build(model)
+    ours = official_state_dict(network)
     listed = [[k, list(v.shape), str(v.dtype).removeprefix("torch.")] for k, v in ours.items()]
-    unused = configs.load(model).model.unused_keys
+    unused = network.key_names.unused
     released = [row for row in manifest(model)["state_dict"] if not row[0].startswith(unused)]
     assert sorted(listed) == sorted(released)
 
 
 @pytest.mark.parametrize("model", [*OFFICIAL, "mavos_nano"])
 def test_names_survive_the_round_trip(model: str):
-    names = build(model).state_dict().keys()
-    on_disk = [to_disk_name(name) for name in names]
-    assert [to_code_name(name) for name in on_disk] == list(names)
+    network = build(model)
+    names = network.state_dict().keys()
+    on_disk = [network.key_names.to_disk(name) for name in names]
+    assert [network.key_names.to_code(name) for name in on_disk] == list(names)
     assert len(set(on_disk)) == len(names)
 
 
@@ -76,9 +74,11 @@ def test_what_we_save_is_what_we_load(nano, tmp_path):
         lambda state: state,
         lambda state: {"state_dict": state, "optimizer": {"lr": 1.0}, "step": 3},
         lambda state: {"model": state},
+        lambda state: {"network": state, "optimizer": {"lr": 1.0}, "it": 3},
+        lambda state: {"weights": state},
         lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}},
     ],
-    ids=["bare", "state_dict", "model", "module."],
+    ids=["bare", "state_dict", "model", "network", "weights", "module."],
 )
 def test_every_shape_of_file(nano, tmp_path, wrap):
     state = changed(nano)
@@ -119,17 +119,19 @@ def test_a_deaot_file_may_lack_the_mca(nano, tmp_path):
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(UserError, match=r"missing: long_term_memory_attention\.0\.0"):
         load_weights(build("mavos_nano"), tmp_path / "w.pth")
-    kept = load_weights(build("mavos_nano"), tmp_path / "w.pth", may_miss=(mca,))
+    kept = load_weights(build("mavos_nano"), tmp_path / "w.pth", to_start=True)
     assert kept and all(name.startswith(mca) for name in kept)
+    assert load_start(build("mavos_nano"), tmp_path / "w.pth") == kept
 
 
 def test_a_network_without_mca_leaves_a_mavos_files_mca_out(nano, tmp_path):
     save_weights(nano, tmp_path / "w.pth")
-    cfg = configs.load("mavos_nano", overrides=["model.memory=reference"]).model
-    network = build_model(cfg)
-    with pytest.raises(UserError, match=r"unexpected: long_term_memory_attention"):
-        load_weights(network, tmp_path / "w.pth")
-    assert load_weights(network, tmp_path / "w.pth", may_ignore=cfg.unused_keys) == []
+    network = build("mavos_nano", "model.memory=reference")
+    assert load_weights(network, tmp_path / "w.pth") == []
+    state = official_state_dict(nano) | {"long_term_memory.0.weight": torch.zeros(1)}
+    torch.save(state, tmp_path / "more.pth")
+    with pytest.raises(UserError, match=r"1 unexpected: long_term_memory\.0\.weight"):
+        load_weights(network, tmp_path / "more.pth")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_torchvision_imagenet_files(tmp_path, model: str, make):
     classifier = make()
     torch.save(classifier.state_dict(), tmp_path / "imagenet.pth")
     network = build(model)
-    load_encoder(network, tmp_path / "imagenet.pth")
+    assert load_start(network, tmp_path / "imagenet.pth") == []  # known by its keys
     ours, theirs = network.encoder.state_dict(), classifier.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in ours)
 
@@ -197,5 +199,59 @@ def test_original_swin_file(tmp_path):
 
 def test_an_encoder_file_of_another_network_is_refused(tmp_path):
     torch.save(resnet50().state_dict(), tmp_path / "r50.pth")
-    with pytest.raises(UserError, match="does not fit"):
+    with pytest.raises(UserError, match="does not fit the model, it looks like one of r50_mavos;"):
         load_encoder(build("mavos"), tmp_path / "r50.pth")
+
+
+class Foreign(Network):
+    """A small network of another method: its own key names, its own kind of file."""
+
+    key_names = KeyNames(
+        renames=(("decoder.{}.pred.", "heads.{}."), ("decoder.", "blocks.")),
+        square=("table",),
+        unused=("auxiliary.",),
+        anew=("flow.",),
+        wrapper="",
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.heads = torch.nn.ModuleList(torch.nn.Linear(2, 3) for _ in range(2))
+        self.blocks, self.flow = torch.nn.Linear(4, 4), torch.nn.Linear(1, 1)
+        self.register_buffer("table", torch.arange(9))
+
+
+def test_what_a_prefix_means_is_the_methods_own(tmp_path):
+    network = Foreign()
+    save_weights(network, tmp_path / "w.pth")
+    content = torch.load(tmp_path / "w.pth")
+    assert content.keys() == {
+        *(f"decoder.{i}.pred.{kind}" for i in range(2) for kind in ("weight", "bias")),
+        *(f"{part}.{kind}" for part in ("decoder", "flow") for kind in ("weight", "bias")),
+        "table",
+    }
+    assert content["table"].shape == (3, 3)
+    started = {k: v + 1 for k, v in content.items() if not k.startswith("flow.")}
+    torch.save(started | {"auxiliary.weight": torch.zeros(1)}, tmp_path / "start.pth")
+    other = Foreign()
+    with pytest.raises(UserError, match=r"2 missing: flow\.weight, flow\.bias\)"):
+        load_weights(other, tmp_path / "start.pth")
+    assert load_weights(other, tmp_path / "start.pth", to_start=True) == [
+        "flow.weight",
+        "flow.bias",
+    ]
+    assert torch.equal(other.heads[1].weight, network.heads[1].weight + 1)
+    assert torch.equal(other.table, torch.arange(9) + 1)
+
+
+def test_a_part_has_its_names_within_those_of_the_network():
+    part = KeyNames(renames=(("stem.", "parts.0."),), derived=(".mask",), unused=("head.",))
+    names = KeyNames(renames=(("dec.", "decoder."),)).joined(part.within("encoder."))
+    assert names.to_code("encoder.stem.weight") == "encoder.parts.0.weight"
+    assert names.to_code("stem.weight") == "stem.weight"
+    assert names.to_disk("decoder.encoder.parts.0.x") == "dec.encoder.parts.0.x"
+    assert names.derived == (".mask",) and not names.unused
+
+
+def test_marks_name_models_that_are_there():
+    assert {model for model, _ in MARKS} <= MODELS.keys()

@@ -1,7 +1,7 @@
 """Precisions, threads and switches of devices, most of which are pretended."""
 
-import logging
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -69,6 +69,17 @@ def test_a_cpu_without_bf16_units_is_warned_about(monkeypatch, caplog, has_units
     assert ["no bf16 units" in r.getMessage() for r in caplog.records] == [True] * (not has_units)
 
 
+def test_without_pytorchs_checks_bf16_units_are_expected(monkeypatch):
+    """They are private: a version may come without."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    for machine in ("x86_64", "aarch64"):
+        monkeypatch.setattr(devices.platform, "machine", lambda name=machine: name)
+        assert devices.has_half_precision_units(CPU)
+
+
 def test_tf32_is_for_products_and_convolutions_alike():
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     try:
@@ -105,12 +116,3 @@ def test_more_threads_than_cores_are_warned_about(monkeypatch, caplog):
     assert asked == [4] and not caplog.records
     devices.use_threads(5)
     assert asked == [4, 5] and "5 threads for 4 cores" in caplog.text
-
-
-@pytest.mark.parametrize("routed", [True, False])
-def test_how_a_cpu_makes_its_products_is_told(monkeypatch, caplog, routed):
-    monkeypatch.setattr(devices, "route_products_to_onednn", lambda: routed)
-    with caplog.at_level(logging.INFO):
-        devices.tune_cpu()
-    (line,) = caplog.messages
-    assert ("oneDNN, which is exact here" in line) == routed and "fp32 products: " in line

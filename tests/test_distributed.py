@@ -158,7 +158,7 @@ def _wait_for(folder: Path, pattern: str, count: int) -> None:
 )
 def test_workers_leave_in_order_with_their_launcher(module, tmp_path, source, number, status):
     program = (
-        "import sys; from utils.launch import launch; "
+        "import sys; from mavos.utils.launch import launch; "
         f"sys.exit(launch(2, {module(source)!r}, [{str(tmp_path)!r}]))"
     )
     path = os.pathsep.join([str(ROOT), str(tmp_path / "code")])

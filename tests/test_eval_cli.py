@@ -12,7 +12,8 @@ from eval_tool import SIZE, ids_in, labels, make_video, members, nano, run
 from mavos import configs
 from mavos.dataloaders.listings.eval_datasets import list_videos
 from mavos.dataloaders.media.video_reader import VideoReader
-from mavos.evaluation import command as evaluation
+from mavos.evaluation import resolved
+from mavos.evaluation.options import parse
 from mavos.networks.segmenter import call
 from mavos.run import build
 from mavos.tracking.frame_loop import segment_video
@@ -72,9 +73,9 @@ def test_stdout_is_the_archive_and_it_holds_every_mask_with_the_ids_of_the_data(
 def test_the_masks_are_those_of_the_network(first_run, data, checkpoint):
     cfg = configs.load("mavos_nano", overrides=["eval.max_resolution=60"])
     device = torch.device("cpu")
-    model, input_size = build.build(cfg, checkpoint, device)
+    model, input_rule = build.build(cfg, checkpoint, device)
     for video in list_videos("generic", None, data):
-        reader = VideoReader(video, input_size)
+        reader = VideoReader(video, input_rule)
         for name, expected in segment_video(model, reader, device, Stopwatch(device)):
             written = labels(first_run[0] / "Annotations" / video.name / f"{name}.png")
             # all but: the tool may compute its products in another order
@@ -235,8 +236,18 @@ def test_what_computes_is_told_once(first_run):
     assert said.count("fp32 products: ") == 1
 
 
+def test_spellings_and_defaults_are_resolved_before_anything_runs(options, data):
+    cpu = torch.device("cpu")
+    one = resolved.resolve(parse(options)[0], cpu)
+    other = resolved.resolve(parse([*options, "--dataset", "Generic", "--split", "all"])[0], cpu)
+    assert (one.data.split, one.where, one.precision) == ("all", "generic", "fp32")
+    assert one.settings() == other.settings() and one.folder == other.folder
+    assert [video.name for video in one.data.videos] == sorted(IDS)
+    assert one.settings()["model"].keys() <= one.default_settings()["model"].keys() | {"title"}
+
+
 def test_results_go_to_a_folder_named_after_the_run(options, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "RESULTS", tmp_path)
+    monkeypatch.setattr(resolved, "RESULTS", tmp_path)
     name = "paper_MAVOS_Nano_pre_ytb_nano_flip"
     ended = run(*options, "--flip", "--exp_name", "paper", "--stage", "pre_ytb")
     assert ended.archive == tmp_path / "generic" / name / f"{name}.zip"

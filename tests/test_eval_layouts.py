@@ -10,6 +10,8 @@ from eval_tool import copy_files, ids_in, labels, make_video, members, nano, run
 from PIL import Image
 from shared_data import shared
 
+from mavos.demo import command as demo
+
 
 def frames_and_masks(video: str, frames: str, masks: str, between: str = "") -> list[str]:
     return [
@@ -207,7 +209,15 @@ def test_own_video_file(own, tmp_path):
     ids = packed_ids(ended.archive, (240, 428))
     assert sorted(ids) == [f"{video.stem}/{t:05d}.png" for t in range(20)]
     assert ids[f"{video.stem}/00000.png"] == {0, 1, 2}
-    again = own(video, mask)
-    assert "1 finished videos are skipped" in again.stderr
     other = shared("data", "bad", "masks", "full_all_one.png")
-    assert str(other.resolve()) in own(video, other).error
+    assert ids_in(members(own(video, other).archive)[f"{video.stem}/00000.png"]) == {1}
+
+
+def test_an_own_video_is_done_as_the_demo_does_it(own, checkpoint, tmp_path):
+    make_video(tmp_path, "clip", 3, ids=(4, 200))
+    given = (tmp_path / "JPEGImages/clip", tmp_path / "Annotations/clip/00000.png")
+    archive = members(own(*given).archive)
+    options = ["--input", given[0], "--mask", given[1], "--output", tmp_path / "demo"]
+    assert members(run(*nano(checkpoint), *options, main=demo.main).archive) == archive
+    names = sorted(path.name for path in (tmp_path / "demo").iterdir())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names

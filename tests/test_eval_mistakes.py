@@ -27,9 +27,9 @@ def refused(data, checkpoint, tmp_path):
     """The message of a run that must be refused before it does anything."""
 
     def run_it(*more: object) -> str:
-        given = ["--data_root", data, "--output", tmp_path / "out"]
+        given = ["--output", tmp_path / "out"]
         if "--input" not in " ".join(map(str, more)):
-            given += ["--dataset", "generic"]
+            given += ["--dataset", "generic", "--data_root", data]
         error = run(*nano(checkpoint), *given, *more).error
         assert not (tmp_path / "out").exists()
         return error
@@ -79,7 +79,8 @@ def refused(data, checkpoint, tmp_path):
         ("data.ahead=0", "ahead must be positive, got 0"),
         ("--input clip.mp4", "--input and --mask go together"),
         ("--mask mask.png", "--input and --mask go together"),
-        ("--input nowhere --mask m.png", "nowhere: no folder and no video file; expected"),
+        ("--input nowhere --mask m.png", "nowhere: there is no such file or folder; expected"),
+        ("--input a --mask b --flip", "unrecognized arguments: --flip"),
     ],
 )
 def test_wrong_names_and_values_are_refused(refused, given, said):
@@ -109,14 +110,14 @@ def test_own_frames_need_pictures_and_a_mask_that_exists(refused, data, tmp_path
     both = ("--input", data, "--mask", data, "--dataset", "mose")
     assert "leave --dataset and --split out" in refused(*both)
     frames = data / "JPEGImages/first"
-    assert "m.png: no such mask" in refused("--input", frames, "--mask", "m.png")
+    assert "--mask m.png: no such file or folder" in refused("--input", frames, "--mask", "m.png")
 
 
 def test_a_video_file_without_a_frame_is_told(refused, data, tmp_path):
     path, fourcc = tmp_path / "none.avi", cv2.VideoWriter_fourcc(*"MJPG")
     cv2.VideoWriter(str(path), fourcc, 10, (64, 48)).release()
     mask = data / "Annotations/first/00000.png"
-    assert f"{path}: no frame in this video" in refused("--input", path, "--mask", mask)
+    assert f"{path}: only 0 of 0 announced frames" in refused("--input", path, "--mask", mask)
 
 
 def test_without_a_checkpoint_the_places_and_the_download_are_named(data, tmp_path):

@@ -132,7 +132,7 @@ def test_ctrl_c_keeps_finished_videos(options, whole, tmp_path):
     ended = wait(process)
     assert (ended.status, ended.stdout) == (130, "")
     assert "Traceback" not in ended.stderr
-    assert ended.stderr.endswith("interrupted; finished work is kept, the same command goes on\n")
+    assert ended.stderr.endswith("interrupted; finished work is kept, the same command resumes\n")
     assert not list(out.rglob(".*.tmp")) and not list(out.glob("*.zip"))
     resumes(options, out, whole)
 

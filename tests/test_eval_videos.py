@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 from shared_data import shared
 
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS, list_videos
 from mavos.dataloaders.listings.eval_videos import single_video
-from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.dataloaders.types import Video
 from mavos.utils.errors import UserError
 
-INPUT = InputSize(align_corners=True, max_long_edge=160.0)
+INPUT = InputRule(16, 1, max_long_edge=160.0)
 
 
 def given_masks(video: Video) -> dict[str, list[int] | None]:

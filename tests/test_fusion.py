@@ -8,14 +8,14 @@ import torch
 from test_networks import build, image_of, labels_of
 
 from mavos import configs
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import MavosConfig
 from mavos.networks.inference import for_inference
 from mavos.networks.lstt.memory import Entry
 from mavos.networks.mavos import build_operator
 from mavos.networks.mavos.mca import EntryFusion, ModulatedCrossAttention
 from mavos.networks.segmenter import one_hot
 
-FUSIONS = get_args(get_type_hints(ModelConfig)["fusion"])
+FUSIONS = get_args(get_type_hints(MavosConfig)["fusion"])
 SIZE = (3, 4)
 
 

@@ -103,6 +103,15 @@ def test_arguments_may_be_nested_and_results_too():
     assert capture.built == ["nested"] * 3  # one for each size, which is no tensor
 
 
+def test_copies_without_pytorchs_private_function(monkeypatch):
+    monkeypatch.delattr(torch, "_foreach_copy_")
+    value = Pair(torch.arange(6.0).view(2, 3).t(), None), [torch.ones(1)], 7
+    pair, (one,), seven = copies(value)
+    assert torch.equal(pair.first, value[0].first) and pair.first.stride() == (1, 3)
+    assert pair.first.data_ptr() != value[0].first.data_ptr()
+    assert pair.second is None and torch.equal(one, torch.ones(1)) and seven == 7
+
+
 @pytest.mark.parametrize(
     "other",
     [

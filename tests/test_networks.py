@@ -22,7 +22,7 @@ def build(name: str = "mavos_nano", *overrides: str):
 
 
 def image_of(model, cells: tuple[int, int] = (4, 5)) -> torch.Tensor:
-    extra = 1 if model.align_corners else 0
+    extra = model.size_rule.remainder
     return torch.randn(1, 3, *(16 * c + extra for c in cells))
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from shared_data import FIXTURES, shared
 from torch import Tensor
 
-from mavos.dataloaders.inputs import network_sizes, to_input
+from mavos.dataloaders.inputs import InputRule
 from mavos.evaluation.command import main
 from mavos.networks.inference import for_inference
 from mavos.networks.lstt.model import LongShortTermSegmenter
@@ -196,8 +196,9 @@ def test_full_size(feed_back: str, allowed: float, checkpoints):
     folder = shared("parity", "mavos_mobilenetv2_fullsize")
     case = read_case(folder)
     frames = [cv2.imread(str(folder / file))[..., ::-1] for file in case.video["files"]]
-    (size,) = network_sizes(frames[0].shape[:2], align_corners=True)
-    images = [to_input(np.ascontiguousarray(frame), size)[None] for frame in frames]
+    rule = InputRule(16, 1, max_long_edge=1040.0)
+    (size,) = rule.sizes(frames[0].shape[:2])
+    images = [rule.prepare(np.ascontiguousarray(frame), size)[None] for frame in frames]
     assert run_free(case, checkpoints, images, feed_back)["pixels"] <= allowed
 
 

@@ -15,6 +15,7 @@ from mavos.networks.aot.lstt import GridActivation, LSTTBlock
 from mavos.networks.aot.position import position_embedding
 from mavos.networks.layers import to_map, to_tokens
 from mavos.networks.lstt.decoder import FPNDecoder
+from mavos.networks.lstt.key_names import NAMES
 from mavos.networks.lstt.memory import Entry
 from mavos.networks.mavos.elstt import ELSTTBlock
 from mavos.networks.mavos.fused import FusedCrossAttention
@@ -24,7 +25,6 @@ from mavos.networks.mavos.propagation import (
     SelfPropagation,
     ShortTermPropagation,
 )
-from mavos.utils.checkpoint import to_code_name
 
 recorded = partial(Recorded, FIXTURES / "parity" / "modules")
 recorded_aot = partial(Recorded, FIXTURES / "parity" / "aot_modules")
@@ -83,7 +83,7 @@ def test_self_propagation_with_heads():
 def test_block(layer: int):
     r = recorded(f"gpm_layer{layer}")
     block = ELSTTBlock(r.params["d_model"], 15, is_first=layer == 0, drop_path=0.0)
-    r.load(block, lambda k: to_code_name(f"LSTT.layers.0.{k}").removeprefix("elstt.blocks.0."))
+    r.load(block, lambda k: NAMES.to_code(f"LSTT.layers.0.{k}").removeprefix("elstt.blocks.0."))
     visual, id_embedding = r.tokens("tgt"), r.tokens("id_emb")
     identity = r.tokens("tgt_id") if layer else None
 
@@ -171,7 +171,7 @@ def test_aot_activation():
 def test_aot_block():
     r = recorded_aot("transformer_block")
     block = LSTTBlock(r.params["d_model"], r.params["heads"], 15, r.params["ff"], drop_path=0.0)
-    r.load(block, lambda k: to_code_name(f"LSTT.layers.0.{k}").removeprefix("elstt.blocks.0."))
+    r.load(block, lambda k: NAMES.to_code(f"LSTT.layers.0.{k}").removeprefix("elstt.blocks.0."))
     x, position, id_embedding = (r.tokens(key) for key in ("tgt", "pos", "id_emb"))
 
     reference, seen = block(x, position, r.size, id_embedding=id_embedding)

@@ -18,6 +18,7 @@ from mavos.networks.losses import (
     soft_jaccard,
 )
 from mavos.networks.unroll import ClipUnroll, LossConfig, StepSettings
+from mavos.networks.weights import load_weights
 from mavos.training.optim import (
     ENCODER,
     WeightAverage,
@@ -25,9 +26,7 @@ from mavos.training.optim import (
     encoder_rate,
     learning_rate,
 )
-from mavos.utils.checkpoint import load_weights, to_disk_name
-from mavos.utils.imagenet import IMAGE_MEAN, IMAGE_STD
-from mavos.utils.palette import IGNORE
+from mavos.utils.palette import IGNORE, IMAGE_MEAN, IMAGE_STD
 
 STEP, LOSSES, SCHEDULES = (
     FIXTURES / "parity" / name for name in ("mavos_train_step", "losses", "schedules")
@@ -90,7 +89,7 @@ def unroll(model, inputs: dict, variant: dict, dtype: torch.dtype):
 
 
 def gradients(model) -> dict[str, torch.Tensor | None]:
-    return {to_disk_name(name): p.grad for name, p in model.named_parameters()}
+    return {model.key_names.to_disk(name): p.grad for name, p in model.named_parameters()}
 
 
 def recorded(name: str, precision: str) -> dict[str, np.ndarray]:
@@ -217,7 +216,8 @@ def test_parameter_groups(name):
     model.encoder.freeze(configs.load(name).train.encoder_freeze_at)
     optimizer = build_optimizer(model, expected["base_weight_decay"])
     decays = {p: g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
-    ours = {to_disk_name(n): decays[p] for n, p in model.named_parameters() if p in decays}
+    to_disk = model.key_names.to_disk
+    ours = {to_disk(n): decays[p] for n, p in model.named_parameters() if p in decays}
     assert ours == dict(expected["groups"])
     assert len(list(model.parameters())) == expected["n_parameters"]
     assert len(ours) == expected["n_trainable"]

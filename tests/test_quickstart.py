@@ -1,4 +1,4 @@
-"""``make demo`` from end to end, on a benchmark of a few small frames."""
+"""``make quickstart`` from end to end, on a dataset of a few small frames."""
 
 import json
 
@@ -17,13 +17,13 @@ RUN = "training_" + "_".join(["seed0", "2_steps", *OVERRIDES])
 
 @pytest.fixture
 def small(monkeypatch):
-    """A benchmark that is made and segmented in seconds, and one policy beside MCA."""
-    made = synthetic.write_benchmark
+    """A dataset that is made and segmented in seconds, and one policy beside MCA."""
+    made = synthetic.write_dataset
     monkeypatch.setattr(synthetic, "EXTRA_VAL", (("long", "long", 8), ("return_1", "return", 8)))
     monkeypatch.setattr(
         quickstart,
-        "write_benchmark",
-        lambda root, seed, size: made(root, seed, 2, 1, 8, (48, 48), processes=1),
+        "write_dataset",
+        lambda root, seed, size, tick: made(root, seed, 2, 1, 8, (48, 48), processes=1, tick=tick),
     )
     monkeypatch.setattr(quickstart, "POLICIES", ("reference",))
 

@@ -1,4 +1,4 @@
-"""Made-up videos: what is in them, the benchmark on disk, and how it is listed."""
+"""Synthetic videos: what is in them, the dataset on disk, and how it is listed."""
 
 import json
 import shutil
@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from eval_tool import labels as read_palette_png
 
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.eval_datasets import list_videos
 from mavos.dataloaders.media.images import read_image
-from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.dataloaders.synthetic import dataset as synthetic
 from mavos.dataloaders.synthetic.dataset import (
     EXTRA_VAL,
     SPEC_FILE,
-    benchmark_videos,
-    write_benchmark,
+    synthetic_videos,
+    write_dataset,
 )
 from mavos.dataloaders.synthetic.videos import STORIES, render_video
 from mavos.quickstart import make_synthetic
@@ -40,10 +41,10 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def benchmark(tmp_path_factory) -> Path:
-    """The smallest benchmark that has every kind of video."""
+def dataset(tmp_path_factory) -> Path:
+    """The smallest dataset that has every kind of video."""
     root = tmp_path_factory.mktemp("data") / "synthetic"
-    return write_benchmark(root, 3, 2, 4, length=8, size=(32, 48), processes=1)
+    return write_dataset(root, 3, 2, 4, length=8, size=(32, 48), processes=1)
 
 
 def test_a_seed_is_a_video():
@@ -98,7 +99,7 @@ def test_pictures_and_labels_agree():
 
 
 def test_an_object_returns_after_a_long_absence_with_another_look():
-    specs = [s for s in benchmark_videos(0, 0, 1, 24) if s.story == "return"]
+    specs = [s for s in synthetic_videos(0, 0, 1, 24) if s.story == "return"]
     assert specs
     for spec in specs:
         video = render_video(spec.seed, spec.length, SMALL, story=spec.story)
@@ -129,48 +130,48 @@ def test_in_the_long_video_objects_come_and_go():
 
 
 def test_a_quarter_of_validation_has_a_late_object():
-    videos = [s for s in benchmark_videos(0, 120, 16, 24) if s.name.startswith("val_")]
+    videos = [s for s in synthetic_videos(0, 120, 16, 24) if s.name.startswith("val_")]
     assert len(videos) == 16 and sum(s.story == "late" for s in videos) == 4
     assert {s.length for s in videos} == {36}
 
 
-def test_the_benchmark_has_the_layout_of_davis(benchmark):
+def test_the_dataset_has_the_layout_of_davis(dataset):
     for split, count in (("train", 2), ("val", 4 + len(EXTRA_VAL))):
-        videos = list_videos("davis2017", split, benchmark)
+        videos = list_videos("davis2017", split, dataset)
         assert len(videos) == count
         for video in videos:
             assert video.error is None and list(video.masks) == ["00000"]
             assert video.length >= 8
-    frame, mask = (benchmark / d / "480p/train_0000/00003" for d in ("JPEGImages", "Annotations"))
+    frame, mask = (dataset / d / "480p/train_0000/00003" for d in ("JPEGImages", "Annotations"))
     video = render_video((3, 0, 0), 8, (32, 48), story=synthetic.TRAIN_STORIES[0])
     assert np.array_equal(read_palette_png(mask.with_suffix(".png")), video.labels[3])
     difference = read_image(frame.with_suffix(".jpg")).astype(int) - video.frames[3]
     assert np.abs(difference).mean() < 6
 
 
-def test_late_objects_are_given_where_they_first_appear(benchmark):
-    for video in list_videos("synthetic", None, benchmark.parent):
-        folder = benchmark / "Annotations" / "480p" / video.name
+def test_late_objects_are_given_where_they_first_appear(dataset):
+    for video in list_videos("synthetic", None, dataset.parent):
+        folder = dataset / "Annotations" / "480p" / video.name
         masks = np.array([read_palette_png(p) for p in sorted(folder.iterdir())])
         starts = (areas(masks) > 0).argmax(1)
         expected = {f"{t:05d}": set(np.flatnonzero(starts == t) + 1) for t in starts}
         assert {name: set(ids) for name, ids in video.given.items()} == expected
         assert (len(expected) == 2) == (video.name == "val_0003")
-    late = next(v for v in list_videos("synthetic", "val", benchmark) if v.name == "val_0003")
+    late = next(v for v in list_videos("synthetic", "val", dataset) if v.name == "val_0003")
     met = [
         set(np.unique(f.mask).tolist())
-        for f in VideoReader(late, InputSize(60))
+        for f in VideoReader(late, InputRule(16, 1))
         if f.mask is not None
     ]
     assert len(met) == 2 and met[1] - met[0]
 
 
-def test_the_number_of_processes_changes_nothing(benchmark, tmp_path):
-    again = write_benchmark(tmp_path / "two", 3, 2, 4, length=8, size=(32, 48), processes=2)
-    assert files(again) == files(benchmark)
+def test_the_number_of_processes_changes_nothing(dataset, tmp_path):
+    again = write_dataset(tmp_path / "two", 3, 2, 4, length=8, size=(32, 48), processes=2)
+    assert files(again) == files(dataset)
 
 
-def test_the_same_benchmark_is_not_made_twice(tmp_path, monkeypatch, capsys):
+def test_the_same_dataset_is_not_made_twice(tmp_path, monkeypatch, capsys):
     options = ["--train_videos", "1", "--val_videos", "0", "--length", "8", "--size", "32", "32"]
     root = tmp_path / "videos"
     monkeypatch.setattr(synthetic, "_cores", lambda: 1)
@@ -187,7 +188,7 @@ def test_the_same_benchmark_is_not_made_twice(tmp_path, monkeypatch, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["videos"]
 
 
-def test_an_unfinished_benchmark_does_not_count(tmp_path, monkeypatch):
+def test_an_unfinished_dataset_does_not_count(tmp_path, monkeypatch):
     root = tmp_path / "videos"
     write = synthetic.write_video
 
@@ -200,19 +201,19 @@ def test_an_unfinished_benchmark_does_not_count(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(synthetic, "write_video", killed)
         with pytest.raises(KeyboardInterrupt):
-            write_benchmark(root, 0, 1, 0, 8, (32, 32), processes=1)
+            write_dataset(root, 0, 1, 0, 8, (32, 32), processes=1)
     assert [path.name for path in tmp_path.iterdir()] == [".videos.999999999.tmp"]
-    write_benchmark(root, 0, 1, 0, 8, (32, 32), processes=1)
+    write_dataset(root, 0, 1, 0, 8, (32, 32), processes=1)
     assert [path.name for path in tmp_path.iterdir()] == ["videos"]
 
 
 def test_other_files_are_never_replaced(tmp_path):
     (tmp_path / "holiday.mp4").touch()
     with pytest.raises(UserError, match="choose another folder"):
-        write_benchmark(tmp_path, 0, 1, 0, 8, (32, 32))
+        write_dataset(tmp_path, 0, 1, 0, 8, (32, 32))
     (tmp_path / SPEC_FILE).write_text('{"parameters": {"speed": 3}}')
     with pytest.raises(UserError, match="choose another folder"):
-        write_benchmark(tmp_path, 0, 1, 0, 8, (32, 32))
+        write_dataset(tmp_path, 0, 1, 0, 8, (32, 32))
     assert (tmp_path / "holiday.mp4").exists()
 
 
@@ -220,4 +221,4 @@ def test_mistakes_are_told(tmp_path):
     with pytest.raises(UserError, match="did you mean return"):
         render_video(0, 8, story="retrun")
     with pytest.raises(UserError, match="8 frames"):
-        write_benchmark(tmp_path / "a", length=3)
+        write_dataset(tmp_path / "a", length=3)

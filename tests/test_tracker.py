@@ -11,8 +11,7 @@ import torch
 
 import mavos
 from mavos import configs
-from mavos.dataloaders.inputs import to_input
-from mavos.dataloaders.media.video_reader import InputSize
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.types import Frame
 from mavos.networks import build_model
 from mavos.networks.inference import for_inference
@@ -27,14 +26,14 @@ from mavos.utils.errors import UserError
 
 CPU = torch.device("cpu")
 SIZE = (49, 65)
-INPUT = InputSize(align_corners=True)
+INPUT = InputRule(16, 1)
 
 
 @pytest.fixture(scope="module")
 def network():
     """mavos_nano with random weights that tell objects apart: three to a group, fusing often."""
     torch.manual_seed(3)
-    cfg = configs.load("mavos_nano", "demo", ["model.test_memory_gap=2"]).model
+    cfg = configs.load("mavos_nano", "quickstart", ["model.test_memory_gap=2"]).model
     model = build_model(cfg)
     with torch.no_grad():
         model.decoder.conv_out.weight.mul_(30)
@@ -47,7 +46,7 @@ def tracker(network) -> VideoTracker:
 
 
 def copying() -> VideoTracker:
-    return VideoTracker(CopyPrevious(), InputSize(align_corners=False), CPU)
+    return VideoTracker(CopyPrevious(), InputRule(16, 0), CPU)
 
 
 def frames(count: int, seed: int = 0) -> list[np.ndarray]:
@@ -68,7 +67,7 @@ def loop(network, images: list[np.ndarray], given: dict[int, np.ndarray]) -> lis
     read = [
         Frame(
             str(k),
-            to_input(image, INPUT.of(SIZE)[0]),
+            INPUT.prepare(image, INPUT.sizes(SIZE)[0]),
             SIZE,
             torch.from_numpy(given[k]) if k in given else None,
         )
@@ -518,7 +517,7 @@ def test_removing_what_is_not_there():
 
 def test_from_pretrained(tmp_path: Path):
     checkpoint = tmp_path / "nano.pth"
-    save_weights(build_model(configs.load("mavos_nano", "demo").model), checkpoint)
+    save_weights(build_model(configs.load("mavos_nano", "quickstart").model), checkpoint)
     tracker = VideoTracker.from_pretrained(
         "mavos_nano", str(checkpoint), "cpu", overrides=["model.test_memory_gap=5"]
     )

@@ -177,6 +177,13 @@ def test_closing_ends_the_workers(sources):
     assert not multiprocessing.active_children()
 
 
+def test_workers_end_without_pytorchs_private_method(sources, monkeypatch):
+    loader = torch.utils.data.dataloader._MultiProcessingDataLoaderIter
+    monkeypatch.delattr(loader, "_shutdown_workers")
+    monkeypatch.delattr(loader, "__del__")  # calls it
+    test_closing_ends_the_workers(sources)
+
+
 @pytest.fixture
 def soon_noticed(monkeypatch):
     """PyTorch looks for dead workers every 0.3 s instead of 5."""

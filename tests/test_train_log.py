@@ -132,7 +132,7 @@ def test_validation(tmp_path, report, caplog):
 def test_no_more_processes_than_gpus(monkeypatch, device, asked, there, expected):
     """The rest is accumulated, so that train.sh trains the same recipe on one GPU."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
-    args = argparse.Namespace(gpu_num=asked, start_gpu=0)
+    args = argparse.Namespace(gpu_num=asked, gpu_id=0)
     assert processes(device, args) == expected
 
 
@@ -151,7 +151,7 @@ def test_own_annotated_videos_are_validated_on(tmp_path):
     for name in ("a", "b"):
         train_data.save_video(tmp_path, name, length=4, ids=(1, 2), size=(32, 48))
     settings = [f"train.eval_dataset={tmp_path}", "train.eval_every=1"]
-    cfg = configs.load("mavos_nano", "demo", settings)
+    cfg = configs.load("mavos_nano", "quickstart", settings)
     videos = validation_videos(cfg)
     assert [(v.name, list(v.masks)) for v in videos] == [("a", ["00000"]), ("b", ["00000"])]
     trainer = make_trainer(dtype=torch.float32)

@@ -14,11 +14,11 @@ from train_tool import metrics, same_weights, start, train, wait_for_line
 
 from mavos import configs
 from mavos.networks import build_model
+from mavos.networks.weights import load_weights
 from mavos.run.find_checkpoint import find_checkpoint
 from mavos.training.log import _lines_until
 from mavos.training.options import parse
 from mavos.training.step import Trainer
-from mavos.utils.checkpoint import load_weights
 
 LONG = ("--total_step", 14, "train.save_every=3", "train.workers=1")
 
@@ -177,10 +177,10 @@ def test_a_damaged_checkpoint_is_refused(stopped, data):
 
 FULL = """
 import resource, sys
-from mavos.run.entry import run
+from mavos.run.entry import finish
 from mavos.training.command import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-run(main, sys.argv[1:])
+finish(main, sys.argv[1:])
 """
 
 

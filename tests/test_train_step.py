@@ -83,7 +83,7 @@ def test_every_weight_that_learns_gets_a_gradient(name, fusion):
     cfg = replace(cfg, model=replace(cfg.model, frozen_bn=True, encoder_weights=""))
     torch.manual_seed(0)
     trainer = Trainer(build_model(cfg.model), cfg, CPU)
-    clips = make_clips(1, side=33 if trainer.model.align_corners else 32)
+    clips = make_clips(1, side=32 + trainer.model.size_rule.remainder)
     assert trainer.unreached == ()
     for step in (0, 3):
         trainer.step(step, clips)

@@ -12,16 +12,16 @@ import pytest
 import torch
 from shared_data import shared
 
-from mavos.dataloaders.inputs import to_input
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.eval_datasets import list_videos
 from mavos.dataloaders.listings.eval_videos import single_video
 from mavos.dataloaders.media import video_files
 from mavos.dataloaders.media.images import read_image
-from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.dataloaders.types import Frame, IdMap, Video
 from mavos.utils.errors import UserError
 
-INPUT = InputSize(align_corners=True, max_long_edge=160.0)
+INPUT = InputRule(16, 1, max_long_edge=160.0)
 
 
 def bad_sequence(name: str) -> Video:
@@ -106,16 +106,16 @@ def test_frames_hold_the_normalised_picture_and_ids_come_back() -> None:
     video = next(
         v for v in list_videos("lvos", None, shared("data")) if v.name == "composite-appear"
     )
-    reader = VideoReader(video, InputSize(True))
+    reader = VideoReader(video, InputRule(16, 1, max_long_edge=1040.0))
     frames = list(reader)
-    assert torch.equal(frames[7].image, to_input(read_image(video.frames[7]), (481, 849)))
+    assert torch.equal(frames[7].image, INPUT.prepare(read_image(video.frames[7]), (481, 849)))
     assert reader.ids.ids == [1, 2, 3]
     assert given(frames) == {"00000001": [0, 1, 2], "00000081": [0, 3]}
 
 
 def test_several_scales_give_a_list() -> None:
     video = bad_sequence("one_frame")
-    sizes = InputSize(False, scales=(0.5, 1.0), max_long_edge=None)
+    sizes = InputRule(16, 0, scales=(0.5, 1.0))
     (frame,) = VideoReader(video, sizes)
     assert [tuple(image.shape) for image in frame.image] == [(3, 128, 208), (3, 240, 432)]
 
@@ -159,7 +159,7 @@ def test_pictures_are_pinned_by_the_threads_that_load_them(monkeypatch: pytest.M
         return empty(*args, **options)
 
     video = bad_sequence("one_frame")
-    sizes = InputSize(False, scales=(0.5, 1.0), max_long_edge=None)
+    sizes = InputRule(16, 0, scales=(0.5, 1.0))
     (expected,) = VideoReader(video, sizes)
     assert not where
     monkeypatch.setattr("mavos.dataloaders.media.video_reader.torch.empty", pretended)

@@ -9,6 +9,7 @@ from eval_tool import ROOT
 from mavos import configs
 from mavos.configs.models import MODELS
 from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS
+from mavos.demo import options as demo_options
 from mavos.evaluation import options as eval_options
 from mavos.run.find_checkpoint import find_checkpoint, find_start
 from mavos.utils.errors import UserError
@@ -27,7 +28,8 @@ def folder(tmp_path_factory):
 
 
 def found(folder, *options: str) -> str:
-    cfg, _ = eval_options.parse(list(options))
+    command = demo_options if set(OWN_VIDEO) <= set(options) else eval_options
+    cfg, _ = command.parse(list(options))
     return find_checkpoint(cfg, folder / "nothing trained", folder).name
 
 
@@ -115,7 +117,7 @@ def test_unknown_names_get_the_nearest_ones(word, near):
 
 
 def test_the_document_lists_every_file_with_its_link():
-    text = (ROOT / "docs/MODEL_ZOO.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/model_zoo.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     for entry in ZOO.values():
         (row,) = (row for row in rows if f"`{entry.name}`" in row)

@@ -2,7 +2,6 @@
 
     python tools/eval.py --dataset lvos
     python tools/eval.py --dataset davis2017 --model r50_mavos --ckpt_path weights.pth --gpu_num 4
-    python tools/eval.py --input clip.mp4 --mask first.png --output out
 
 The last line on standard output is the path of the zip; everything else goes to standard error.
 """

@@ -1,10 +1,10 @@
-"""Write a small benchmark of made-up videos, for demos and tests; nothing is downloaded.
+"""Write a small dataset of synthetic videos, for demos and tests; nothing is downloaded.
 
     python tools/make_synthetic.py
     python tools/make_synthetic.py --output videos --seed 1 --train_videos 40 --size 128 192
 
 Standard output is the path of the folder, in the layout of DAVIS-2017; everything else goes to
-standard error. The same benchmark is not made twice.
+standard error. The same dataset is not made twice.
 """
 
 import sys

@@ -1,8 +1,7 @@
-"""Weights on disk: official key names there, ours in code, strict both ways."""
+"""Weights on disk: the release's key names there, ours in code, strict both ways."""
 
 import pickle
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -10,115 +9,44 @@ from torch import Tensor, nn
 
 from mavos.utils.errors import UserError
 from mavos.utils.files import atomic_path
-
-# (on disk, in code), prefixes; the first match wins; {} is a block index.
-PREFIXES = (
-    ("encoder_projector.", "projector."),
-    ("patch_wise_id_bank.", "id_bank.conv."),
-    ("id_norm.", "id_bank.norm."),
-    ("LSTT.decoder_norms.0.gn.", "elstt.norm."),
-    ("LSTT.decoder_norms.{}.", "elstt.norms.{}."),
-    ("long_term_memory_attention.{}.0.joint_modulation.", "elstt.blocks.{}.mca.key."),
-    ("long_term_memory_attention.{}.1.joint_modulation.", "elstt.blocks.{}.mca.value."),
-    ("long_term_memory_attention.{}.3.joint_modulation.", "elstt.blocks.{}.mca.id_value."),
-    ("LSTT.layers.{}.linear_QV.", "elstt.blocks.{}.to_key_value."),
-    ("LSTT.layers.{}.linear_Q.", "elstt.blocks.{}.to_key."),
-    ("LSTT.layers.{}.linear_V.", "elstt.blocks.{}.to_value."),
-    ("LSTT.layers.{}.linear1.", "elstt.blocks.{}.feed_forward.linear1."),
-    ("LSTT.layers.{}.activation.", "elstt.blocks.{}.feed_forward.activation."),
-    ("LSTT.layers.{}.linear2.", "elstt.blocks.{}.feed_forward.linear2."),
-    ("LSTT.layers.{}.linear_U.", "elstt.blocks.{}.to_gate."),
-    ("LSTT.layers.{}.linear_ID_V.", "elstt.blocks.{}.to_id_value."),
-    ("LSTT.layers.{}.linear_ID_U.", "elstt.blocks.{}.to_id_gate."),
-    ("LSTT.layers.{}.long_term_attn.", "elstt.blocks.{}.long_term."),
-    ("LSTT.layers.{}.short_term_attn.", "elstt.blocks.{}.short_term."),
-    ("LSTT.layers.{}.self_attn.", "elstt.blocks.{}.self_propagation."),
-    ("LSTT.layers.{}.", "elstt.blocks.{}."),
-    # Swin: the original names on disk, torchvision's in code
-    ("encoder.patch_embed.proj.", "encoder.parts.0.0."),
-    ("encoder.patch_embed.norm.", "encoder.parts.0.2."),
-    *(
-        row
-        for i in range(3)
-        for row in (
-            (f"encoder.norm{i}.", f"encoder.norms.{i}."),
-            (f"encoder.layers.{i}.downsample.", f"encoder.parts.{2 * i + 2}."),
-            (f"encoder.layers.{i}.blocks.{{}}.mlp.fc1.", f"encoder.parts.{2 * i + 1}.{{}}.mlp.0."),
-            (f"encoder.layers.{i}.blocks.{{}}.mlp.fc2.", f"encoder.parts.{2 * i + 1}.{{}}.mlp.3."),
-            (f"encoder.layers.{i}.blocks.{{}}.norm", f"encoder.parts.{2 * i + 1}.{{}}.norm"),
-            (f"encoder.layers.{i}.blocks.{{}}.attn.", f"encoder.parts.{2 * i + 1}.{{}}.attn."),
-        )
-    ),
-)
-
-# Keys by which a user's file is recognised when it does not fit, and how its model's name begins.
-ENCODER_MARKS = {
-    "encoder.layer3.": "r50_",
-    "encoder.patch_embed.": "swinb_",
-    "encoder.features.": "",
-}
+from mavos.utils.key_names import KeyNames
 
 # What torch.load raises on a file that is cut short or of another kind.
 DAMAGED = (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError)
 
-# What whole-image classifiers hold beyond the encoders: heads, and stages we do not use.
-CLASSIFIER_ONLY = (
-    "classifier.",  # MobileNetV2
-    "fc.",
-    "layer4.",  # ResNet-50
-    "head.",
-    "norm.",
-    "layers.2.downsample.",
-    "layers.3.",  # Swin
-)
-SWIN_OUTPUT_NORMS = ("encoder.norm0.", "encoder.norm1.", "encoder.norm2.")
-# Swin's shift masks are made from the image size; batch norm's counters are not used.
-DERIVED = (".attn_mask", ".num_batches_tracked")
-
-
-def _renamer(rows: Iterable[tuple[str, str]]):
-    table = [
-        (re.compile(re.escape(old).replace(r"\{\}", r"(\d+)")), new.replace("{}", r"\1"))
-        for old, new in rows
-    ]
-
-    def rename(key: str) -> str:
-        for pattern, new in table:
-            match = pattern.match(key)
-            if match:
-                return match.expand(new) + key[match.end() :]
-        return key
-
-    return rename
-
-
-to_code_name = _renamer(PREFIXES)
-to_disk_name = _renamer((code, disk) for disk, code in PREFIXES)
+# Batch norm's, which nothing uses.
+COUNTERS = (".num_batches_tracked",)
+# What the weights of a file may be wrapped in.
+WRAPPERS = ("state_dict", "model", "network", "weights")
 
 
 def official_state_dict(
     model: nn.Module, state: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """Weights under the released code's names and shapes: those of ``model``, or others for it."""
-    state = model.state_dict() if state is None else state
-    state = {to_disk_name(key): value for key, value in state.items()}
-    for key, value in state.items():
-        if key.endswith("relative_position_index"):  # torchvision keeps the square table flat
-            side = round(value.numel() ** 0.5)
-            state[key] = value.view(side, side)
-    return state
+    """Weights under the released code's names and shapes: those of ``model``, or others for it.
+
+    model: with ``key_names``, as every ``mavos.networks.segmenter.Network`` has them.
+    """
+    return _on_disk(model.state_dict() if state is None else state, model.key_names)
+
+
+def file_content(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict:
+    """``official_state_dict``, wrapped as in the files of the model's release."""
+    weights = official_state_dict(model, state)
+    wrapper = model.key_names.wrapper
+    return {wrapper: weights} if wrapper else weights
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the weights as the released code does; it loads them, and so does ``load_weights``."""
+    """Write the weights as the released code does; it loads them, and so do we."""
     with atomic_path(path) as partial, open(partial, "wb") as file:
-        torch.save({"state_dict": official_state_dict(model)}, file)
+        torch.save(file_content(model), file)
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The weights in a file, under the names they have on disk.
 
-    Understands ``{'state_dict': …}``, ``{'model': …}``, a bare dictionary and ``module.`` prefixes.
+    Understands every wrapper of ``WRAPPERS``, a bare dictionary and ``module.`` prefixes.
     Raises UserError for a file that is absent, damaged or something else.
     """
     if not Path(path).is_file():
@@ -130,7 +58,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             f"cannot read {path} as a PyTorch checkpoint: it is cut short, of another kind, or "
             "holds more than tensors and plain values; download it again, or save its state_dict"
         ) from error
-    for wrapper in ("state_dict", "model"):
+    for wrapper in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
@@ -144,72 +72,31 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     }
 
 
-def load_weights(
-    model: nn.Module,
+def load_state(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
     path: Path,
+    names: KeyNames,
     may_miss: tuple[str, ...] = (),
-    may_ignore: tuple[str, ...] = (),
+    recognise: Callable[[Collection[str]], str] = lambda keys: "",
 ) -> list[str]:
-    """Load a checkpoint of the whole network; every key must match.
+    """Load weights, as ``read_checkpoint`` gives them; every key must match.
 
-    Both lists hold prefixes of keys, as on disk. may_miss: the file may lack them, the model keeps
-    its own values there (a DeAOT file has no ``long_term_memory_attention.``). may_ignore: the file
-    may hold them for nothing. Returns the keys that it lacked.
+    may_miss: prefixes of keys, as on disk, that the state may lack; the module keeps its own values
+    there. recognise: keys -> name of the model that they belong to, for the message. Returns the
+    keys that were missing.
     Raises UserError with what is missing, unexpected or of another shape.
     """
-    return _load(model, read_checkpoint(path), path, may_miss, may_ignore)
-
-
-def load_encoder(model: nn.Module, path: Path) -> None:
-    """Load ImageNet weights into ``model.encoder``.
-
-    Understands torchvision's files for MobileNetV2 and ResNet-50 and the original 22k file for
-    Swin-Base. Classifier heads and unused stages are left out.
-    """
-    state = {
-        f"encoder.{key}": value
-        for key, value in read_checkpoint(path).items()
-        if not key.startswith(CLASSIFIER_ONLY)
-    }
-    others = tuple(k for k in official_state_dict(model) if not k.startswith("encoder."))
-    _load(model, state, path, may_miss=(*others, *SWIN_OUTPUT_NORMS))
-
-
-def _looks_like(state: Mapping[str, Tensor]) -> str:
-    """Name of the model that weights with such keys, as on disk, belong to; "" if none shows."""
-
-    def has(prefix: str) -> bool:
-        return any(key.startswith(prefix) for key in state)
-
-    if has("encoder.stem."):
-        return "mavos_nano"
-    encoder = next((name for mark, name in ENCODER_MARKS.items() if has(mark)), None)
-    if encoder is None:
-        return ""
-    if has("long_term_memory_attention.") or not has("LSTT."):
-        return f"{encoder}mavos"
-    method = "aot" if has("LSTT.layers.0.linear_Q.") else "deaot"
-    size = "l" if has("LSTT.layers.2.") else "s" if has("LSTT.layers.1.") else "t"
-    return f"{encoder}{method}{size}"
-
-
-def _load(
-    model: nn.Module,
-    state: dict[str, Tensor],
-    path: Path,
-    may_miss: tuple[str, ...] = (),
-    may_ignore: tuple[str, ...] = (),
-) -> list[str]:
-    wanted = official_state_dict(model)
+    wanted = _on_disk(module.state_dict(), names)
+    derived = (*names.derived, *COUNTERS)
     state = {
         k: v
         for k, v in state.items()
-        if k in wanted or not (k.endswith(DERIVED) or k.startswith(may_ignore))
+        if k in wanted or not (k.endswith(derived) or k.startswith(names.unused))
     }
-    absent = [k for k in wanted if k not in state and not k.endswith(DERIVED)]
-    missing = [k for k in absent if not k.startswith(may_miss)]
+    absent = [k for k in wanted if k not in state and not k.endswith(derived)]
     problems = {
-        "missing": missing,
+        "missing": [k for k in absent if not k.startswith(may_miss)],
         "unexpected": [k for k in state if k not in wanted],
         "of another shape": [
             f"{k} {tuple(v.shape)}, expected {tuple(wanted[k].shape)}"
@@ -223,14 +110,24 @@ def _load(
             for what, keys in problems.items()
             if keys
         )
-        fits = _looks_like(state)
+        fits = recognise(state.keys())
         raise UserError(
             f"checkpoint {path} does not fit the model{fits and f', it looks like one of {fits}'}; "
             f"check that --model and the checkpoint belong together ({listed})"
         )
-    ours = model.state_dict()
-    renamed = {to_code_name(k): v for k, v in state.items()}
-    model.load_state_dict(
+    ours = module.state_dict()
+    renamed = {names.to_code(k): v for k, v in state.items()}
+    module.load_state_dict(
         {k: v.view(ours[k].shape) for k, v in renamed.items() if k in ours}, strict=False
     )
     return absent
+
+
+def _on_disk(state: Mapping[str, Tensor], names: KeyNames) -> dict[str, Tensor]:
+    """Weights by their names in code -> by those on disk, in the shapes that they have there."""
+    state = {names.to_disk(key): value for key, value in state.items()}
+    for key, value in state.items():
+        if key.endswith(names.square):
+            side = round(value.numel() ** 0.5)
+            state[key] = value.view(side, side)
+    return state

@@ -5,8 +5,6 @@ import logging
 import os
 import platform
 import sys
-import threading
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +157,14 @@ def _gpu_has_bfloat16(device: torch.device) -> bool:
 
 
 def _cpu_has_bfloat16() -> bool:
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    mkldnn = torch.backends.mkldnn.is_available()
-    return mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    """Of PyTorch's own checks, which it does not document; without them units are expected."""
+    try:
+        if platform.machine().lower() in ("x86_64", "amd64"):
+            return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        mkldnn = torch.backends.mkldnn.is_available()
+        return mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    except AttributeError:
+        return True
 
 
 def peak_memory_bytes(device: torch.device) -> int:
@@ -176,74 +178,6 @@ def reset_peak_memory(device: torch.device) -> None:
     """Start ``peak_memory_bytes`` anew; a process's own peak, without a GPU, only grows."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-
-
-def tune_cpu() -> None:
-    """What makes a network faster on a CPU without changing what it computes; once per process."""
-    keep_freed_memory()
-    if route_products_to_onednn():
-        log.info("PyTorch's own fp32 products: through oneDNN, which is exact here")
-    else:
-        log.info("PyTorch's own fp32 products: the usual way; oneDNN is not there or not exact")
-
-
-def route_products_to_onednn(tolerance: float = 1e-5) -> bool:
-    """Let oneDNN do fp32 matrix products if that is exact on this processor; returns whether.
-
-    The switch is PyTorch's permission to compute in bfloat16. Without matrix units for it (AMX)
-    oneDNN computes in fp32 all the same, and on AMD up to twice as fast as MKL. So it is tried out:
-    a relative error above ``tolerance`` takes the permission back.
-    """
-    settings = getattr(torch.backends.mkldnn, "matmul", None)  # PyTorch 2.9 and later
-    if settings is None or not torch.backends.mkldnn.is_available():
-        return False
-    before = settings.fp32_precision
-    settings.fp32_precision = "bf16"
-    generator = torch.Generator().manual_seed(0)
-    for shape in ((64, 128, 64), (512, 128, 1024), (256, 2048, 512)):
-        rows, inner, columns = shape
-        a = torch.randn(2, rows, inner, generator=generator)
-        b = torch.randn(2, inner, columns, generator=generator)
-        exact = a.double() @ b.double()
-        for product in (a @ b, torch.stack([a[0] @ b[0], a[1] @ b[1]])):
-            if (product - exact).abs().max() > tolerance * exact.abs().max():
-                settings.fp32_precision = before
-                return False
-    return True
-
-
-class _Routing:
-    """``route_products_to_onednn`` for a while only, for all threads together."""
-
-    def __init__(self) -> None:
-        self._lock, self._users, self._before = threading.Lock(), 0, ""
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._users += 1
-            if self._users == 1 and _onednn_is_exact():
-                settings = torch.backends.mkldnn.matmul
-                self._before, settings.fp32_precision = settings.fp32_precision, "bf16"
-
-    def __exit__(self, *exc: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0 and _onednn_is_exact():
-                torch.backends.mkldnn.matmul.fp32_precision = self._before
-
-
-# a library leaves its user's settings as they were
-products_through_onednn = _Routing()
-
-
-@cache
-def _onednn_is_exact() -> bool:
-    settings = getattr(torch.backends.mkldnn, "matmul", None)
-    before = settings and settings.fp32_precision
-    exact = route_products_to_onednn()
-    if exact:
-        settings.fp32_precision = before
-    return exact
 
 
 def keep_freed_memory() -> None:

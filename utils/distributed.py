@@ -12,35 +12,36 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import _get_default_store
 
 from mavos.utils.errors import ReportedElsewhere, UserError
-from mavos.utils.launch import LAUNCHER_PID, follow_launcher
+from mavos.utils.launch import FOLLOWS_STDIN, follow_launcher
 from mavos.utils.ranks import is_launched, rank, world_size
 
 _PATIENCE = timedelta(days=7)  # one rank may wait hours for the last video of another
+_store: dist.Store | None = None  # of the process group; PyTorch gives its own to nobody
 
 
 def init_distributed(device: torch.device) -> None:
     """Join the process group; does nothing in a process that was started alone.
 
-    device: the one this process uses. For a GPU it is made the current one and NCCL is added for
+    device: the one this process uses. For a GPU, which must be the current one, NCCL is added for
     tensors on it; all else goes over Gloo.
     """
     if not is_launched():
         return
     backend = "gloo"
     if device.type == "cuda":
-        torch.cuda.set_device(device)
         # barriers and objects over Gloo: a rank that waits leaves its GPU idle
         backend = "cpu:gloo,cuda:nccl"
-    store = None  # torchrun's, found through the environment
-    if LAUNCHER_PID in os.environ:
+    global _store
+    if FOLLOWS_STDIN in os.environ:
         follow_launcher()
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = dist.TCPStore(address, port, timeout=_PATIENCE, wait_for_workers=False)
+        _store = dist.TCPStore(address, port, timeout=_PATIENCE, wait_for_workers=False)
+    else:  # torchrun's
+        _store, _, _ = next(iter(dist.rendezvous("env://", timeout=_PATIENCE)))
     dist.init_process_group(
-        backend, store=store, rank=rank(), world_size=world_size(), timeout=_PATIENCE
+        backend, store=_store, rank=rank(), world_size=world_size(), timeout=_PATIENCE
     )
 
 
@@ -51,8 +52,10 @@ def seed_rank(seed: int) -> None:
 
 def leave() -> None:
     """Leave the process group, if this process is in one."""
+    global _store
     if dist.is_initialized():
         dist.destroy_process_group()
+        _store = None
 
 
 def barrier() -> None:
@@ -118,8 +121,7 @@ class Counter:
         if world_size() == 1:
             self._own += amount
             return self._own
-        # no public name leads to the group's store, least of all to torchrun's
-        return _get_default_store().add(self._name, amount)
+        return _store.add(self._name, amount)
 
 
 class WorkQueue:

@@ -1,9 +1,12 @@
-"""What the values of a mask stand for: void, and the colours of object ids."""
+"""What the numbers of pictures and masks stand for: void, the colours of object ids, and the
+statistics by which every network input is normalised."""
 
 import cv2
 import numpy as np
 
 IGNORE = 255  # void pixels: neither object nor background
+
+IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
 
 
 def davis_palette() -> np.ndarray:

@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
 
 import cv2
 import torch
@@ -79,15 +81,28 @@ def _started(
         worker_init_fn=_init_worker,
         generator=torch.Generator(),  # or it would draw from the one that training uses
     )
+    others = set(multiprocessing.active_children())
     with _signals_kept():
         batches = iter(loader)
+    started = set(multiprocessing.active_children()) - others
     try:
         yield batches
     finally:
-        if workers:
-            # private, but dropping the last reference is no certain way to end processes: the
-            # traceback of an error holds one
-            batches._shutdown_workers()
+        _end(batches, started)
+
+
+def _end(batches: Iterator, workers: Iterable[BaseProcess]) -> None:
+    """End the processes that make ``batches``.
+
+    By PyTorch's private method, since dropping the last reference is no certain way: the traceback
+    of an error holds one. Where a version comes without it, they are terminated.
+    """
+    if hasattr(batches, "_shutdown_workers"):
+        batches._shutdown_workers()
+        return
+    for worker in workers:
+        worker.terminate()
+        worker.join()
 
 
 class _Keys:

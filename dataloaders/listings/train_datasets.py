@@ -1,4 +1,4 @@
-"""The datasets that can be learned from by name: where each lies, and how its frames are spaced."""
+"""Training datasets by name, or one's own folder: find one, list its videos."""
 
 import logging
 from collections.abc import Callable
@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mavos.configs.schema import TrainConfig
-from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS
+from mavos.dataloaders.listings.datasets import TRAIN_DATASETS
 from mavos.dataloaders.listings.listing import find_root
 from mavos.dataloaders.listings.train_listing import (
     DAVIS_LIST,
-    STATIC_SETS,
     davis_train,
-    folders_train,
     own_videos,
-    static_pictures,
-    youtubevos_train,
 )
 from mavos.dataloaders.types import LabelledVideo
 from mavos.utils.errors import UserError, unknown_name
@@ -33,80 +29,6 @@ class TrainSource:
     repeats: int  # times that each video counts in an epoch
 
 
-@dataclass(frozen=True)
-class TrainDataset:
-    """What ``list_train`` knows of one dataset."""
-
-    list_all: Callable[[Path, str], list[LabelledVideo]]  # (root of the dataset, its name)
-    folders: tuple[str, ...]  # names its root may have under the data root, best first
-    marks: tuple[str, ...]  # a folder is its root if one of these lies in it
-    max_gap: int  # frames; datasets that keep every fifth frame have a small one
-    layout: str  # tree for messages
-    aliases: tuple[str, ...] = ()
-
-
-_FOLDERS_LAYOUT = """\
-  train/JPEGImages/<video>/00000.jpg      (or train_480p/)
-  train/Annotations/<video>/00000.png     (a mask for every frame)"""
-_YOUTUBEVOS_LAYOUT = """\
-  train/meta.json                         (names the videos and the annotated frames)
-  train/JPEGImages/<video>/00000.jpg
-  train/Annotations/<video>/00000.png"""
-_DAVIS_LAYOUT = """\
-  ImageSets/2017/train.txt
-  JPEGImages/480p/<video>/00000.jpg
-  Annotations/480p/<video>/00000.png      (a mask for every frame)"""
-
-
-_SYNTHETIC_LAYOUT = f"""\
-{_DAVIS_LAYOUT}
-  (`python tools/make_synthetic.py` makes all of it)"""
-
-
-def _video_dataset(
-    name: str,
-    list_all: Callable[[Path, str], list[LabelledVideo]],
-    max_gap: int,
-    layout: str = _FOLDERS_LAYOUT,
-    marks: tuple[str, ...] = ("train", "train_480p"),
-    aliases: tuple[str, ...] = (),
-) -> TrainDataset:
-    """One that is also evaluated: its folders and aliases are the same."""
-    known = EVAL_DATASETS[name]
-    return TrainDataset(list_all, known.folders, marks, max_gap, layout, known.aliases + aliases)
-
-
-TRAIN_DATASETS: dict[str, TrainDataset] = {
-    "static": TrainDataset(
-        static_pictures,
-        folders=("Static", "static"),
-        marks=tuple(f"JPEGImages/{part}" for part in STATIC_SETS),
-        max_gap=1,
-        layout=f"""\
-  JPEGImages/<set>/<picture>.jpg          (sets: {", ".join(STATIC_SETS)})
-  Annotations/<set>/<picture>.png""",
-    ),
-    "davis2017": _video_dataset(
-        "davis2017", davis_train, 12, _DAVIS_LAYOUT, marks=("JPEGImages/480p",)
-    ),
-    "youtubevos2018": _video_dataset(
-        "youtubevos2018", youtubevos_train, 3, _YOUTUBEVOS_LAYOUT, marks=("train",)
-    ),
-    "youtubevos2019": _video_dataset(
-        "youtubevos2019",
-        youtubevos_train,
-        3,
-        _YOUTUBEVOS_LAYOUT,
-        marks=("train",),
-        aliases=("youtubevos",),
-    ),
-    "lvos": _video_dataset("lvos", folders_train, 12),
-    "lvos_v2": _video_dataset("lvos_v2", folders_train, 12),
-    "mose": _video_dataset("mose", folders_train, 12),
-    "synthetic": _video_dataset(
-        "synthetic", davis_train, 12, _SYNTHETIC_LAYOUT, marks=("JPEGImages/480p",)
-    ),
-}
 _OWN_MAX_GAP = 5  # own data is often sampled, but not as thinly as YouTube-VOS
 
 

@@ -52,10 +52,13 @@ def decode_mask(data: bytes, name: Path | str, colours: bool = True) -> np.ndarr
 
 
 def black_and_white_as_ids(labels: np.ndarray) -> np.ndarray:
-    """The same (H, W) uint8, but a mask of only 0 and 255, the DAVIS-2016 form, holds object 1."""
-    if labels.max() == 255 and np.isin(labels, (0, 255)).all():
-        return (labels == 255).astype(np.uint8)
-    return labels
+    """The same (H, W) uint8, but a mask of only 0 and 255 holds object 1."""
+    return (labels == IGNORE).astype(np.uint8) if is_black_and_white(labels) else labels
+
+
+def is_black_and_white(labels: np.ndarray) -> bool:
+    """Whether (H, W) uint8 has 255 and nothing else but 0: one object in the form of DAVIS 2016."""
+    return labels.size > 0 and values_in(labels) in ([IGNORE], [0, IGNORE])
 
 
 def _decode_array(data: bytes, name: Path | str) -> np.ndarray:

@@ -12,29 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mavos.dataloaders.inputs import network_sizes, to_input
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.media.images import read_image
 from mavos.dataloaders.media.mask_files import read_mask
 from mavos.dataloaders.media.video_files import VideoFile
 from mavos.dataloaders.types import Frame, IdMap, Video, numbered_frame_name
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE
-
-
-@dataclass(frozen=True)
-class InputSize:
-    """How pictures are brought to network size; see ``network_sizes``."""
-
-    align_corners: bool
-    scales: tuple[float, ...] = (1.0,)
-    max_short_edge: float | None = None  # pixels
-    max_long_edge: float | None = 1040.0  # pixels
-
-    def of(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """Network sizes (H, W), one per scale, for a picture of ``size`` (H, W)."""
-        return network_sizes(
-            size, self.align_corners, self.scales, self.max_short_edge, self.max_long_edge
-        )
 
 
 @dataclass(frozen=True)
@@ -58,14 +42,14 @@ class VideoReader:
     def __init__(
         self,
         video: Video,
-        input_size: InputSize,
+        input_rule: InputRule,
         ahead: int = 8,
         threads: int = 2,
         pin: bool = False,
     ) -> None:
         self.video = video
         self.ids = IdMap()  # object ids of the identities given so far
-        self._input_size = input_size
+        self._input_rule = input_rule
         self._ahead = max(1, ahead)
         self._threads = max(1, threads)
         self._pin = pin
@@ -145,7 +129,7 @@ class VideoReader:
             yield pool.submit(self._load, numbered_frame_name(index), decoded.result)
 
     def _load(self, name: str, get_image: Callable[[], np.ndarray | None]) -> _Loaded | None:
-        """Picture at network size, and the given mask if the frame has one; runs in a thread."""
+        """The picture as input, and the given mask if the frame has one; runs in a thread."""
         image = get_image()
         if image is None:
             return None
@@ -156,7 +140,8 @@ class VideoReader:
                 f"{self.video.masks[name]}: mask is {_width_x_height(labels.shape)}, its frame "
                 f"{_width_x_height(size)} (width x height). Make the mask at the size of the frame"
             )
-        images = [to_input(image, network_size) for network_size in self._input_size.of(size)]
+        rule = self._input_rule
+        images = [rule.prepare(image, input_size) for input_size in rule.sizes(size)]
         if self._pin:
             images = [pinned(image) for image in images]
         return _Loaded(name, images, size, labels)

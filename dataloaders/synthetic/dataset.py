@@ -1,4 +1,4 @@
-"""A small benchmark of made-up videos in the folders of DAVIS-2017: no download, any seed.
+"""A small dataset of synthetic videos in the folders of DAVIS-2017: no download, any seed.
 
 It stands in for the real datasets in demos and tests: a few minutes of training on its ``train``
 list show in the scores on its ``val`` list.
@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,7 +19,6 @@ from typing import Any
 import cv2
 import psutil
 from PIL import Image
-from tqdm import tqdm
 
 from mavos.dataloaders.synthetic.videos import render_video
 from mavos.utils.cores import cores
@@ -28,7 +27,7 @@ from mavos.utils.files import write_json
 from mavos.utils.palette import davis_palette
 
 GENERATOR = 2  # to be raised whenever the same parameters give other pixels
-SPEC_FILE = "benchmark.json"
+SPEC_FILE = "synthetic.json"
 JPEG_QUALITY = 95
 
 TRAIN_STORIES = ("usual", "changing", "return_soon", "late", "changing", "return_soon")
@@ -42,7 +41,7 @@ EXTRA_VAL = (  # name, story, frames
 
 @dataclass(frozen=True)
 class VideoSpec:
-    """One video of a benchmark."""
+    """One video of a dataset."""
 
     name: str
     split: str  # "train" or "val"
@@ -51,8 +50,8 @@ class VideoSpec:
     length: int  # frames
 
 
-def benchmark_videos(seed: int, train_videos: int, val_videos: int, length: int) -> list[VideoSpec]:
-    """The videos of a benchmark in the order of its lists, training first.
+def synthetic_videos(seed: int, train_videos: int, val_videos: int, length: int) -> list[VideoSpec]:
+    """The videos of a dataset in the order of its lists, training first.
 
     Usual validation videos are half as long again as those for training. ``EXTRA_VAL`` comes on
     top of ``val_videos``, unless that is 0.
@@ -78,7 +77,7 @@ def _turn(stories: tuple[str, ...], index: int) -> str:
     return stories[index % len(stories)]
 
 
-def write_benchmark(
+def write_dataset(
     root: Path,
     seed: int = 0,
     train_videos: int = 120,
@@ -86,13 +85,15 @@ def write_benchmark(
     length: int = 24,
     size: tuple[int, int] = (256, 256),
     processes: int | None = None,
+    tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Write a benchmark as folder ``root`` and return it; at once if that very one is there.
+    """Write a dataset as folder ``root`` and return it; at once if that very one is there.
 
     One of other parameters is replaced; until the new one is complete the old one stays. length:
     frames of a training video, 8 at least. size: (H, W), 32 at least. processes: None for one per
-    core; their number changes no pixel. Raises UserError for parameters out of range and if
-    ``root`` holds anything else, OutputError if it cannot be written.
+    core; their number changes no pixel. tick: called with the frames done, and how many there are.
+    Raises UserError for parameters out of range and if ``root`` holds anything else, OutputError if
+    it cannot be written.
     """
     root = root.resolve()  # a link stays a link
     parameters = {
@@ -112,20 +113,18 @@ def write_benchmark(
     if found == parameters:
         return root
     if found is None and root.exists() and not (root.is_dir() and not any(root.iterdir())):
-        raise UserError(
-            f"{root} is there, but is no benchmark of made-up videos; choose another folder"
-        )
-    specs = benchmark_videos(seed, train_videos, val_videos, length)
+        raise UserError(f"{root} is there, but is no synthetic dataset; choose another folder")
+    specs = synthetic_videos(seed, train_videos, val_videos, length)
     with _replacement(root) as folder:
         _write_lists(folder / "ImageSets" / "2017", specs)
-        _write_videos(folder, specs, size, min(processes or cores(), len(specs)))
+        _write_videos(folder, specs, size, min(processes or cores(), len(specs)), tick)
         videos = [asdict(spec) for spec in specs]
         write_json(folder / SPEC_FILE, {"parameters": parameters, "videos": videos})
     return root
 
 
 def read_parameters(root: Path) -> dict[str, Any] | None:
-    """What the finished benchmark in a folder was made with; None if there is none."""
+    """What the finished dataset in a folder was made with; None if there is none."""
     try:
         parameters = json.loads((root / SPEC_FILE).read_text(encoding="utf-8"))["parameters"]
     except (OSError, ValueError, TypeError, KeyError):
@@ -173,25 +172,36 @@ def _write_lists(folder: Path, specs: list[VideoSpec]) -> None:
 
 
 def _write_videos(
-    folder: Path, specs: list[VideoSpec], size: tuple[int, int], processes: int
+    folder: Path,
+    specs: list[VideoSpec],
+    size: tuple[int, int],
+    processes: int,
+    tick: Callable[[int, int], None],
 ) -> None:
     """Render and write all videos, long ones first so that the processes end together."""
     specs = sorted(specs, key=lambda spec: -spec.length)
-    total = sum(spec.length for spec in specs)
-    with tqdm(total=total, desc="made-up videos", unit=" frames") as bar:
-        if processes <= 1:
-            for spec in specs:
-                bar.update(write_video(folder, spec, size))
-            return
-        # spawned: a fork of a process whose libraries have threads may hang
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, initializer=_prepare_process) as pool:
-            jobs = [pool.submit(write_video, folder, spec, size) for spec in specs]
-            try:
-                for job in as_completed(jobs):
-                    bar.update(job.result())
-            finally:
-                pool.shutdown(cancel_futures=True)
+    done, total = 0, sum(spec.length for spec in specs)
+    tick(done, total)
+    for length in _written(folder, specs, size, processes):
+        done += length
+        tick(done, total)
+
+
+def _written(
+    folder: Path, specs: list[VideoSpec], size: tuple[int, int], processes: int
+) -> Iterator[int]:
+    """The length of each video, in frames, once it is written."""
+    if processes <= 1:
+        yield from (write_video(folder, spec, size) for spec in specs)
+        return
+    # spawned: a fork of a process whose libraries have threads may hang
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_prepare_process) as pool:
+        jobs = [pool.submit(write_video, folder, spec, size) for spec in specs]
+        try:
+            yield from (job.result() for job in as_completed(jobs))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _prepare_process() -> None:
@@ -200,7 +210,7 @@ def _prepare_process() -> None:
 
 
 def write_video(folder: Path, spec: VideoSpec, size: tuple[int, int]) -> int:
-    """Write the frames and masks of one video into a benchmark; returns the number of frames."""
+    """Write the frames and masks of one video into a dataset; returns the number of frames."""
     video = render_video(spec.seed, spec.length, size, story=spec.story)
     pictures = folder / "JPEGImages" / "480p" / spec.name
     masks = folder / "Annotations" / "480p" / spec.name

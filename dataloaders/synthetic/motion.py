@@ -1,4 +1,4 @@
-"""Paths and slow changes for made-up videos; a length of 1 is the shorter side of the picture."""
+"""Paths and slow changes for synthetic videos; a length of 1 is the shorter side of the picture."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Things to draw for made-up videos: textures, shapes with lobes, and one picture of a thing."""
+"""Things to draw for synthetic videos: textures, shapes with lobes, and one picture of a thing."""
 
 import colorsys
 from collections.abc import Sequence

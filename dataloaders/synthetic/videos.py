@@ -1,4 +1,4 @@
-"""Made-up videos with exact labels: who is in one, what happens, and its pictures."""
+"""Synthetic videos with exact labels: who is in one, what happens, and its pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

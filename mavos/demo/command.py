@@ -3,14 +3,12 @@
 import argparse
 import contextlib
 import logging
-import sys
 from collections.abc import Iterator
 from glob import has_magic
 from itertools import chain
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from mavos.configs.schema import Config
 from mavos.dataloaders.media.captures import shown
@@ -27,8 +25,10 @@ from mavos.demo.thumbnails import Thumbnails
 from mavos.demo.tracking import Tracked, first_good, track
 from mavos.pictures.drawing import overlay
 from mavos.pictures.video_output import VideoWriter
-from mavos.run.build import build, precision_of, prepare
+from mavos.run.build import build
+from mavos.run.devices import precision_of, prepare_to_segment
 from mavos.run.find_checkpoint import find_checkpoint
+from mavos.run.progress import progress_bar
 from mavos.run.stop_request import StopRequest
 from mavos.tracking.tracker import VideoTracker
 from mavos.utils.device import device_name
@@ -44,7 +44,7 @@ _USUAL_RATE = 24.0  # frames per second, where a source has none
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     setup_logging()
-    device = prepare(cfg.eval)
+    device = prepare_to_segment(cfg.eval, args.gpu_id)
     log.info(run_header(device_name(device)))
     with contextlib.ExitStack() as stack:
         preview = stack.enter_context(contextlib.closing(Preview())) if args.preview else None
@@ -112,7 +112,7 @@ class _Run:
             MaskWriter() as masks,
             video,
             OverlayWriter(video, self._thumbnails) as drawn,
-            self._progress() as progress,
+            progress_bar(self._frames.length, desc=self._frames.name) as progress,
         ):
             for item in tracked:
                 masks.write(self._folder.mask_path(item.frame.name), item.labels)
@@ -132,16 +132,6 @@ class _Run:
         """Frames between this one and the last that a camera dropped."""
         last, self._last_index = self._last_index, item.frame.index
         return 0 if last is None else (item.frame.index - last) // self._frames.wanted.every - 1
-
-    def _progress(self) -> tqdm:
-        return tqdm(
-            total=self._frames.length,
-            desc=self._frames.name,
-            unit="frame",
-            file=sys.stderr,
-            dynamic_ncols=True,
-            mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
-        )
 
     def _finish(self, stopped: bool) -> None:
         """Contact sheet, archive and summary of what is done."""

@@ -3,8 +3,7 @@
 import argparse
 
 from mavos.configs.schema import Config
-from mavos.evaluation.options import add_computing_options, add_model_options, load_config
-from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
+from mavos.run import options
 from mavos.utils.errors import UserError
 
 _EPILOG = """
@@ -51,8 +50,9 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     what.add_argument(
         "--every", type=int, default=1, help="take every n-th frame only (default: 1)"
     )
-    add_model_options(parser)
-    how = add_computing_options(parser)
+    options.add_model_options(parser)
+    how = options.add_computing_options(parser)
+    options.add_first_gpu(how)
     how.add_argument("--output", help="result folder (default: results/demo_<video>)")
     how.add_argument(
         "--fps",
@@ -62,7 +62,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument(
         "--preview", action="store_true", help="show it in a window meanwhile; q ends the run"
     )
-    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    options.add_overrides(parser)
     args = parser.parse_intermixed_args(argv)
     for option, least in {"start": 0, "end": 1, "every": 1}.items():
         value = getattr(args, option)
@@ -72,7 +72,8 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         raise UserError(f"--fps must be 0.01 to 1000, got {args.fps}")
     if args.end is not None and args.end <= args.start:
         raise UserError(f"--end ({args.end}) must be above --start ({args.start})")
-    cfg = load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS])
+    options.check_gpus(args)
+    cfg = options.load_config(args, interactive=True)
     if cfg.eval.flip or cfg.eval.multiscale:
         raise UserError("eval.flip and eval.multiscale are for tools/eval.py; leave them out")
     return cfg, args

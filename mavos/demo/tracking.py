@@ -12,6 +12,7 @@ from mavos.dataloaders.media.frames import SourceFrame
 from mavos.dataloaders.media.mask_files import read_mask
 from mavos.tracking.tracker import VideoTracker
 from mavos.utils.errors import UserError
+from mavos.utils.palette import IGNORE, values_in
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def _laid_over(masks: list[np.ndarray]) -> np.ndarray | None:
 
 
 def _ids(labels: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unique(labels) if i not in (0, 255))
+    return tuple(i for i in values_in(labels) if i not in (0, IGNORE))
 
 
 def _fault_of_size(image: np.ndarray | None, other: np.ndarray) -> str | None:

@@ -11,6 +11,7 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +88,7 @@ class ResultFolder:
                 )
         write_json(path, settings)
 
-    def pack(self, videos: list[Video], records: dict[str, VideoRecord], top: str) -> Path:
+    def pack(self, videos: Sequence[Video], records: dict[str, VideoRecord], top: str) -> Path:
         """The archive of these videos' masks; inside it everything lies under ``top``."""
         members = [
             self.mask_path(video, name)

@@ -1,18 +1,18 @@
 """One process's share of an evaluation run: takes videos from the queue, leaves masks on disk."""
 
 import logging
-import sys
 import time
 
 import torch
-from tqdm import tqdm
 
 from mavos.configs.schema import DataConfig
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.media.mask_writing import MaskWriter
-from mavos.dataloaders.media.video_reader import InputSize, VideoReader
+from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.dataloaders.types import Video
 from mavos.evaluation.results import ResultFolder, VideoRecord
 from mavos.networks.segmenter import VideoSegmenter
+from mavos.run.progress import progress_bar
 from mavos.tracking.frame_loop import segment_video
 from mavos.tracking.stopwatch import Stopwatch
 from mavos.utils import distributed, ranks
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 
 
 def reader_for(
-    video: Video, input_size: InputSize, device: torch.device, data: DataConfig
+    video: Video, input_rule: InputRule, device: torch.device, data: DataConfig
 ) -> VideoReader:
     """Reads a video for a network on ``device``, fast enough for it."""
     threads = data.threads or background_threads(device)
     ahead = max(data.ahead, 2 * threads)
-    return VideoReader(video, input_size, ahead, threads, pin=device.type == "cuda")
+    return VideoReader(video, input_rule, ahead, threads, pin=device.type == "cuda")
 
 
 class VideoWorker:
@@ -37,12 +37,12 @@ class VideoWorker:
     def __init__(
         self,
         model: VideoSegmenter,
-        input_size: InputSize,
+        input_rule: InputRule,
         folder: ResultFolder,
         device: torch.device,
         data: DataConfig,
     ):
-        self.model, self.input_size, self.folder = model, input_size, folder
+        self.model, self.input_rule, self.folder = model, input_rule, folder
         self.device, self.data = device, data
 
     def run(self, videos: list[Video]) -> tuple[dict[str, VideoRecord], dict[str, str]]:
@@ -52,13 +52,8 @@ class VideoWorker:
         """
         done, failed = {}, {}
         all_frames = distributed.Counter("frames")
-        progress = tqdm(
-            total=sum(v.length for v in videos),
-            unit="frame",
-            file=sys.stderr,
-            disable=ranks.rank() > 0 or not videos,
-            dynamic_ncols=True,
-            mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
+        progress = progress_bar(
+            sum(v.length for v in videos), disable=ranks.rank() > 0 or not videos
         )
 
         def tick() -> None:
@@ -87,7 +82,7 @@ class VideoWorker:
         """One video from files to masks on disk; ``tick`` is called after each frame."""
         reset_peak_memory(self.device)
         started, stopwatch, frames = time.perf_counter(), Stopwatch(self.device), 0
-        reader = reader_for(video, self.input_size, self.device, self.data)
+        reader = reader_for(video, self.input_rule, self.device, self.data)
         for name, labels in segment_video(self.model, reader, self.device, stopwatch):
             writer.write(self.folder.mask_path(video, name), reader.ids.restore(labels.numpy()))
             frames += 1

@@ -15,13 +15,14 @@ def make_job(table: Table, row: Row, setup: Setup, data: Data) -> Job:
 
     The device decides its figures, so it is no matter of the machine as with an evaluation.
     """
-    policy = configs.load(row.model, overrides=row.overrides).model.memory
+    policy = configs.load(row.model, overrides=row.overrides).model.setting("policy")
     folder = setup.run_folder(table.name, [row.model, *row.overrides])
-    arguments = ["--model", row.model, "--policy", policy, "--frames", str(FRAMES)]
+    arguments = ["--model", row.model, "--frames", str(FRAMES)]
+    arguments += ["--policy", policy] if policy else []
     arguments += ["--device", setup.device] if setup.device else []
     return Job(
         row,
-        policy=policy,
+        policy=policy or "",
         tool="benchmark",
         results=("benchmark.json",),
         arguments=(*arguments, "--output", str(folder), *row.overrides, *setup.options),

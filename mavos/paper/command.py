@@ -14,6 +14,7 @@ from mavos.paper.listing import as_json, as_text
 from mavos.paper.running import run_table
 from mavos.paper.schema import Table
 from mavos.paper.tables import TABLES
+from mavos.run import options
 from mavos.run.entry import USER_ERROR
 from mavos.run.signals import sigterm_as_ctrl_c
 from mavos.utils.errors import UserError, unknown_name
@@ -54,9 +55,9 @@ def choose(names: Iterable[str]) -> list[Table]:
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
     """Command line -> what to do, and with what; options after -- are those of the tools."""
-    own, options = argv, []
+    own, of_tools = argv, []
     if "--" in argv:
-        own, options = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+        own, of_tools = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     parser = argparse.ArgumentParser(
         prog="mavos tables",
         description="Evaluate the tables of the paper: ours, the paper's and the difference.",
@@ -73,12 +74,12 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
     )
     add = parser.add_argument
     add("--json", action="store_true", help="with --list: as JSON, with the command of every row")
-    add("--data_root", default="", help="folder of the datasets (default: datasets)")
+    options.add_data_root(parser)
     add("--pretrained", type=Path, default=PRETRAINED, help="of weights (pretrain_models)")
     add("--output", type=Path, default=RESULTS / "tables", help="folder (results/tables)")
-    add("--gpu_num", type=int, default=1, help="processes of an evaluation (default: 1)")
-    add("--device", default="", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
-    add("--amp", action="store_true", help="the half precision that suits the device")
+    options.add_processes(parser)
+    options.add_device(parser)
+    options.add_half_precision(parser)
     add(
         "--overwrite",
         action="store_true",
@@ -88,11 +89,11 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
     if args.json and args.run is not None:
         raise UserError("--json goes with --list; --run writes CSV")
     setup = Setup(
-        data_root=data_root(args.data_root).resolve(),
+        data_root=data_root(args.data_root or "").resolve(),
         pretrained=args.pretrained.resolve(),
         output=args.output.resolve(),
-        options=tuple([*(["--amp"] if args.amp else []), *options]),
-        device=args.device,
+        options=tuple([*(["--amp"] if args.amp else []), *of_tools]),
+        device=args.device or "",
         gpu_num=args.gpu_num,
         overwrite=args.overwrite,
     )

@@ -7,8 +7,7 @@ from pathlib import Path
 from mavos import configs
 from mavos.configs.schema import Config
 from mavos.configs.stages import STAGES
-from mavos.dataloaders.listings.eval_datasets import find_dataset, list_videos
-from mavos.dataloaders.types import Video
+from mavos.dataloaders.listings.eval_datasets import Split, find_dataset, find_split
 from mavos.evaluation.options import parse
 from mavos.evaluation.scores import without_truth
 from mavos.paper.jobs import Job, Measured, Missing, Setup, shown
@@ -39,8 +38,8 @@ class Data:
         key = dataset, split
         if key not in self._known:
             try:
-                videos = list_videos(dataset, split, self.root)
-                self._known[key] = len(videos), _fault(dataset, videos)
+                found = find_split(dataset, split, self.root)
+                self._known[key] = len(found.videos), _fault(found)
             except UserError as error:
                 self._known[key] = 0, str(error)
         return self._known[key]
@@ -68,7 +67,7 @@ def make_job(table: Table, row: Row, setup: Setup, data: Data) -> Job:
         missing.append(Missing("data", f"{table.dataset}, split {split}", _DATA_REMEDY, fault))
     return Job(
         row,
-        policy=cfg.model.memory,
+        policy=cfg.model.setting("policy") or "",
         tool="eval",
         results=("scores.json", "speed.json"),
         arguments=(*decided, *setup.options),
@@ -111,14 +110,14 @@ def train_commands(row: Row, stage: str) -> list[str]:
     return commands
 
 
-def _fault(dataset: str, videos: list[Video]) -> str:
-    faults = [f"{video.name}: {video.error}" for video in videos if video.error]
+def _fault(data: Split) -> str:
+    faults = [f"{video.name}: {video.error}" for video in data.videos if video.error]
     if faults:
         more = len(faults) - _TOLD_FAULTS
         return "\n".join(faults[:_TOLD_FAULTS] + ([f"and {more} more"] if more > 0 else []))
-    lacking = without_truth(dataset, videos)
-    if lacking is not None:
-        return f"no ground truth of {lacking} beside the masks given, so nothing can be scored"
+    unscored = without_truth(data)
+    if unscored is not None:
+        return f"no ground truth of {unscored} beside the masks given, so nothing can be scored"
     return ""
 
 

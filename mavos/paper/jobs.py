@@ -66,7 +66,7 @@ class Job:
     """One row that can run, or could if nothing were missing."""
 
     row: Row
-    policy: str  # of the long-term memory
+    policy: str  # of the long-term memory; "" where the method has one way only
     tool: str  # tools/<tool>.py
     results: tuple[str, ...]  # files that it leaves in the folder
     arguments: tuple[str, ...]  # all that decide the results

@@ -16,7 +16,7 @@ from mavos.paper.evaluation import Data
 from mavos.paper.jobs import Job, Setup
 from mavos.paper.kinds import find_measured, make_jobs
 from mavos.paper.schema import Table
-from mavos.run.entry import INTERRUPTED, TERMINATED, Terminated
+from mavos.run.signals import INTERRUPTED, TERMINATED, Terminated
 from mavos.utils.paths import PROJECT
 
 log = logging.getLogger(__name__)

@@ -50,17 +50,14 @@ def loss_curve(
     path: Path,
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     title: str,
-    x_label: str = "step",
     y_label: str = "loss",
     log_scale: bool = False,
-    smoothing: int | None = None,
 ) -> None:
     """Draw each series as a light line of its values and a strong one of their moving mean.
 
-    series: name -> (steps, values), of one length; values that are not finite leave a gap.
-    smoothing: values in a mean, 1 for none; None for a thirtieth of the series. log_scale: of the
-    values. Raises NoMatplotlib, ValueError for lengths that differ, and OutputError if the file
-    cannot be written.
+    series: name -> (steps, values), of one length; values that are not finite leave a gap. A mean
+    is over a thirtieth of them. log_scale: of the values. Raises NoMatplotlib, ValueError for
+    lengths that differ, and OutputError if the file cannot be written.
     """
     figure = new_figure(8, 4.5)
     axes = figure.add_subplot()
@@ -68,7 +65,7 @@ def loss_curve(
         steps, values = np.asarray(steps, float), np.asarray(values, float)
         if steps.shape != values.shape or steps.ndim != 1:
             raise ValueError(f"{name}: {steps.shape} steps for {values.shape} values")
-        window = max(1, len(values) // 30) if smoothing is None else smoothing
+        window = max(1, len(values) // 30)
         color = line_color(i)
         if window > 1:
             axes.plot(steps, values, color=color, alpha=0.3, linewidth=0.8)
@@ -80,7 +77,7 @@ def loss_curve(
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")  # 0.5, not 5x10^-1
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    axes.set(title=title, xlabel="step", ylabel=y_label)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if len(series) > 1:

@@ -1,10 +1,10 @@
-"""See the whole thing work in minutes, without data, weights or a GPU: ``make demo``.
+"""See the whole thing work in minutes, without data, weights or a GPU: ``make quickstart``.
 
     python mavos/quickstart/command.py
 
 Generates videos, trains ``mavos_nano`` on them with tools/train.py, segments held-out ones with
 tools/eval.py, scores the masks, and leaves pictures. What is there already is used again.
-The last line on standard output is the summary, results/demo/summary.json.
+The last line on standard output is the summary, results/quickstart/summary.json.
 """
 
 import argparse
@@ -22,10 +22,11 @@ import matplotlib  # noqa: F401  missing, it would be missed only after training
 from mavos.dataloaders.listings.listing import read_list
 from mavos.dataloaders.media.images import list_images, read_image
 from mavos.dataloaders.media.mask_files import read_mask
-from mavos.dataloaders.synthetic.dataset import write_benchmark
+from mavos.dataloaders.synthetic.dataset import write_dataset
 from mavos.pictures.drawing import contact_sheet, overlay, write_png
 from mavos.pictures.plots import loss_curve
 from mavos.pictures.video_output import VideoWriter
+from mavos.run.progress import ticking
 from mavos.scoring.baselines import score_baseline
 from mavos.scoring.folders import score_folders
 from mavos.utils.errors import UserError
@@ -46,7 +47,8 @@ def main(argv: list[str]) -> int:
     folder = args.output.resolve()
     started = time.perf_counter()
     log.info("1 of 4: videos")
-    data = write_benchmark(folder / "data", seed=0, size=SIZE)
+    with ticking("synthetic videos") as tick:
+        data = write_dataset(folder / "data", seed=0, size=SIZE, tick=tick)
     log.info("2 of 4: training, on %s", data)
     name = run_name(args)
     run_folder, masks = folder / f"training_{name}", folder / f"masks_{name}"
@@ -88,7 +90,7 @@ def train(data: Path, run_folder: Path, args: argparse.Namespace) -> tuple[Path,
     seconds = json.loads(note.read_text()) if note.is_file() else 0.0
     steps_before, started = steps_done(metrics), time.perf_counter()
     try:
-        checkpoint = tool("train", "--model", "mavos_nano", "--stage", "demo", *options,
+        checkpoint = tool("train", "--model", "mavos_nano", "--stage", "quickstart", *options,
                           *args.overrides)  # fmt: skip
     finally:
         if steps_done(metrics) > steps_before:
@@ -108,7 +110,7 @@ def evaluate(
     """Segment a split with the real tool; returns seconds of all its videos, and the archive."""
     options = ["--data_root", data, "--split", split, "--ckpt_path", checkpoint]
     archive = tool(
-        "eval", "--model", "mavos_nano", "--stage", "demo", "--dataset", "synthetic",
+        "eval", "--model", "mavos_nano", "--stage", "quickstart", "--dataset", "synthetic",
         *options, "--output", output, "--overwrite" if _is_stale(output, checkpoint) else None,
         "--no-score", f"model.memory={memory}",
     )  # fmt: skip
@@ -191,7 +193,7 @@ def draw(data: Path, masks: Path, metrics: list[dict], folder: Path) -> dict[str
         "loss": (steps, [line["loss"] for line in lines]),
         "mean IoU of the clips": (steps, [sum(values) / len(values) for values in ious]),
     }
-    loss_curve(paths["loss_curve"], series, "mavos_nano on made-up videos", y_label="")
+    loss_curve(paths["loss_curve"], series, "mavos_nano on synthetic videos", y_label="")
     return paths
 
 
@@ -260,8 +262,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--output", type=Path, default=RESULTS / "demo", help="folder (default: results/demo)")
+    add(
+        "--output",
+        type=Path,
+        default=RESULTS / "quickstart",
+        help="folder (default: results/quickstart)",
+    )
     add("--seed", type=int, default=0, help="of training (default: 0)")
-    add("--steps", type=int, help="training steps (default: those of stage demo)")
+    add("--steps", type=int, help="training steps (default: those of stage quickstart)")
     add("overrides", nargs="*", metavar="section.field=value", help="for tools/train.py")
     return parser

@@ -3,15 +3,16 @@
 import argparse
 from pathlib import Path
 
-from mavos.dataloaders.synthetic.dataset import EXTRA_VAL, write_benchmark
+from mavos.dataloaders.synthetic.dataset import EXTRA_VAL, write_dataset
+from mavos.run.progress import ticking
 from mavos.utils.paths import DATASETS
 
 
 def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
-    root = write_benchmark(
-        args.output, args.seed, args.train_videos, args.val_videos, args.length, tuple(args.size)
-    )
+    what = (args.seed, args.train_videos, args.val_videos, args.length, tuple(args.size))
+    with ticking("synthetic videos") as tick:
+        root = write_dataset(args.output, *what, tick=tick)
     print(root)
     return 0
 

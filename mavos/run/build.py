@@ -1,73 +1,47 @@
-"""From a config and a checkpoint to a device and a network that segments."""
+"""From a config and a checkpoint to a network that segments."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from mavos.configs.schema import Config, EvalConfig
-from mavos.dataloaders.inputs import long_edge_of
-from mavos.dataloaders.media.video_reader import InputSize
-from mavos.networks import build_model, check_device
+from mavos.configs.schema import Config
+from mavos.dataloaders.inputs import InputRule, long_edge_of
+from mavos.networks import build_model
 from mavos.networks.graphs import build_runner
 from mavos.networks.inference import for_inference
 from mavos.networks.segmenter import VideoSegmenter, call
+from mavos.networks.weights import load_weights
 from mavos.networks.wrappers import ObjectGroups, TestTimeAugmentation
-from mavos.utils.checkpoint import load_weights
-from mavos.utils.device import (
-    allow_tf32,
-    half_precision,
-    pick_device,
-    pick_dtype,
-    tune_cpu,
-    use_threads,
-    warn_of_emulation,
-)
-
-
-def prepare(cfg: EvalConfig, gpu: int = 0) -> torch.device:
-    """The device of a run, with the process set up for it; gpu: which, if the config is silent."""
-    device = pick_device(cfg.device, gpu)
-    warn_of_emulation(weight_dtype(cfg, device), device)
-    use_threads(cfg.threads)
-    if device.type == "cpu":
-        tune_cpu()
-    elif device.type == "cuda":
-        torch.cuda.set_device(device)
-        allow_tf32(cfg.dtype == "tf32")
-    return device
+from mavos.run.devices import weight_dtype
 
 
 def build(
     cfg: Config, checkpoint: Path | None, device: torch.device
-) -> tuple[VideoSegmenter, InputSize]:
-    """The network ready to segment, and the size its frames must have.
+) -> tuple[VideoSegmenter, InputRule]:
+    """The network ready to segment, and how frames become its input.
 
     checkpoint: None leaves its weights random.
     """
     dtype = weight_dtype(cfg.eval, device)
-    check_device(cfg.model, device, dtype)
     network = build_model(cfg.model)
+    network.check_device(device, dtype)
     if checkpoint is not None:
-        load_weights(network, checkpoint, may_ignore=cfg.model.unused_keys)
+        load_weights(network, checkpoint)
     run = build_runner(device) if cfg.eval.compile else call
     model = ObjectGroups(for_inference(network.to(device), dtype, run))
-    scales, max_short_edge = (1.0,), None
-    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
+    rule = one_scale(cfg, model)
     if cfg.eval.multiscale:
-        scales, max_short_edge = cfg.eval.scales, resolution
+        rule = replace(rule, scales=cfg.eval.scales, max_short_edge=_resolution(cfg))
     if cfg.eval.multiscale or cfg.eval.flip:
         model = TestTimeAugmentation(model, flip=cfg.eval.flip)
-    limits = (max_short_edge, long_edge_of(resolution))
-    return model, InputSize(model.align_corners, scales, *limits)
+    return model, rule
 
 
-def precision_of(cfg: EvalConfig, device: torch.device) -> str:
-    """Name of the precision to compute in."""
-    if cfg.amp:
-        return "bf16" if half_precision(device) == torch.bfloat16 else "fp16"
-    return cfg.dtype
+def one_scale(cfg: Config, model: VideoSegmenter) -> InputRule:
+    """How frames become the input of ``model`` where nothing is averaged over scales."""
+    return InputRule(*model.size_rule, max_long_edge=long_edge_of(_resolution(cfg)))
 
 
-def weight_dtype(cfg: EvalConfig, device: torch.device) -> torch.dtype:
-    """Type of the network's weights; raises UserError if the device cannot compute with it."""
-    return pick_dtype(precision_of(cfg, device), device)
+def _resolution(cfg: Config) -> float:
+    return cfg.eval.max_resolution or cfg.model.test_resolution

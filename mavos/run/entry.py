@@ -30,10 +30,12 @@ def run(name: str, argv: list[str] | None = None) -> None:
     package that is not installed is one line and status 2.
     """
     _note_another_checkout()
-    finish(partial(_run, COMMANDS[name]), sys.argv[1:] if argv is None else argv)
+    finish(partial(perform, name), sys.argv[1:] if argv is None else argv)
 
 
-def _run(command: Command, argv: list[str]) -> int:
+def perform(name: str, argv: list[str]) -> int:
+    """Do what the command ``name`` does; returns its exit status."""
+    command = COMMANDS[name]
     if command.options:  # --help and mistakes end here, without the seconds that PyTorch takes
         _load(command.options, command).parse(argv)
     return _load(command.module, command).main(argv)

@@ -9,7 +9,7 @@ from mavos.utils.paths import PRETRAINED, TRAINED
 
 DOWNLOAD_HINT = (
     "name a file with --ckpt_path, or download a published one: `python tools/download.py --list` "
-    "shows their names, docs/MODEL_ZOO.md what each is for"
+    "shows their names, docs/model_zoo.md what each is for"
 )
 
 

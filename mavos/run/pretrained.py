@@ -7,11 +7,12 @@ from typing import NamedTuple
 import torch
 
 from mavos import configs
-from mavos.dataloaders.media.video_reader import InputSize
+from mavos.configs.stages import OWN_VIDEO_STAGE
+from mavos.dataloaders.inputs import InputRule
 from mavos.networks.segmenter import VideoSegmenter
 from mavos.run.build import build
-from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
-from mavos.utils.device import has_half_precision_units, keep_freed_memory, pick_device
+from mavos.run.devices import prepare
+from mavos.utils.device import has_half_precision_units
 from mavos.utils.errors import UserError
 
 _SAID_OTHERWISE = ("eval.amp", "eval.dtype", "eval.device", "eval.threads")
@@ -21,7 +22,7 @@ class Loaded(NamedTuple):
     """What ``VideoTracker`` is made of."""
 
     model: VideoSegmenter  # in its inference form, on ``device``
-    input_size: InputSize  # how frames are brought to the size of its input
+    input_rule: InputRule  # how frames are brought to the size of its input
     device: torch.device
 
 
@@ -47,11 +48,7 @@ def load_model(
                 f"overrides: {override} has no effect here; amp and device are arguments, "
                 "threads are set by torch.set_num_threads"
             )
-    picked = pick_device(device)
-    if picked.type == "cuda":
-        torch.cuda.set_device(picked)
-    elif picked.type == "cpu":
-        keep_freed_memory()
+    picked = prepare(device, whole_process=False)
     half = f"eval.amp={amp and has_half_precision_units(picked)}"
-    cfg = configs.load(name, OWN_VIDEO_STAGE, [half, LATE_MASKS, *overrides])
+    cfg = configs.load(name, OWN_VIDEO_STAGE, [half, *overrides], interactive=True)
     return Loaded(*build(cfg, Path(checkpoint), picked), picked)

@@ -2,14 +2,13 @@
 
 import multiprocessing
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from typing import TypeVar
 
 import cv2
-from tqdm import tqdm
 
+from mavos.run.progress import progress_bar
 from mavos.utils.cores import cores
 from mavos.utils.errors import UserError
 
@@ -35,14 +34,7 @@ def in_processes(
     sizes: frames of each; large ones are begun first. bar: show progress. Raises what ``work``
     raises, and UserError if a process dies.
     """
-    progress = tqdm(
-        total=sum(sizes),
-        unit="frame",
-        file=sys.stderr,
-        disable=not bar,
-        dynamic_ncols=True,
-        mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
-    )
+    progress = progress_bar(sum(sizes), disable=not bar)
     processes = min(processes, len(items))
     results: dict[int, Result] = {}
     with progress:

@@ -24,6 +24,7 @@ class Protocol:
     truth_values: Values = "ids"
     predicted_values: Values = "ids"
     accepts_colours: bool = False  # predictions in DAVIS colours; official scorers misread them
+    every_frame: bool = False  # the truth has a mask for each, where there is a truth at all
     refuses_extra_ids: bool = False  # predicted, but not among the objects; else they are ignored
     lists: tuple[str, ...] = ()  # files under a dataset's root that may name the videos
     meta_names: tuple[str, ...] = ()  # usual names of the meta file; empty: there is none
@@ -39,6 +40,7 @@ DAVIS2017 = Protocol(
     "DAVIS 2017",
     plans.objects_of_first_mask,
     _STATISTICS,
+    every_frame=True,
     refuses_extra_ids=True,
     lists=("ImageSets/2017/{split}.txt",),
 )
@@ -65,6 +67,7 @@ LONG_TIME_VIDEO = replace(
     title="Long-Time Video",
     plan=partial(plans.objects_of_first_mask, last=True),
     predicted_values="ids or 0/255",
+    every_frame=False,
     lists=("{split}.txt", "ImageSets/{split}.txt"),
 )
 YOUTUBE_VOS = Protocol(
@@ -76,7 +79,7 @@ YOUTUBE_VOS = Protocol(
     unseen_name="unseen_categories.json",
     note="derived: the rule of the official server for frames is not public",
 )
-MOSE = Protocol("mose", "MOSE", plans.seen_anywhere, _MEANS)
+MOSE = Protocol("mose", "MOSE", plans.seen_anywhere, _MEANS, every_frame=True)
 GENERIC = Protocol(
     "generic",
     "folder against folder",

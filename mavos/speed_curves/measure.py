@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from mavos.dataloaders.types import Frame
-from mavos.run.build import build, precision_of, prepare
+from mavos.run.build import build
+from mavos.run.devices import precision_of, prepare_to_segment
 from mavos.run.entry import finish
+from mavos.run.progress import progress_bar
 from mavos.run.signals import INTERRUPTED
 from mavos.speed_curves.frames import frames_of
 from mavos.speed_curves.recorder import Recorder, Watched, held_bytes
@@ -36,15 +37,7 @@ def measure(run: Run, tell: Callable[[dict], None]) -> None:
     except torch.OutOfMemoryError:
         tell({"ended": "out of GPU memory before the first frame"})
         return
-    bar = tqdm(
-        total=run.frames,
-        desc=run.label,
-        unit="frame",
-        file=sys.stderr,
-        dynamic_ncols=True,
-        mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
-    )
-    with bar:
+    with progress_bar(run.frames, desc=run.label) as bar:
         try:
             for _ in segment_video(recorder.model, frames, device, recorder.stopwatch):
                 bar.update()
@@ -57,20 +50,20 @@ def _ready(
 ) -> tuple[Recorder, Iterator[Frame], torch.device]:
     """The model, loaded and warmed up, in its recorder; the frames; where they are segmented."""
     cfg = run.config()
-    device = prepare(cfg.eval)
+    device = prepare_to_segment(cfg.eval)
     torch.manual_seed(0)
     checkpoint = Path(cfg.eval.checkpoint) if cfg.eval.checkpoint else None
-    network, input_size = build(cfg, checkpoint, device)
+    network, input_rule = build(cfg, checkpoint, device)
     loaded_bytes = held_bytes(device)
     tell({"precision": precision_of(cfg.eval, device), "loaded_bytes": loaded_bytes})
     model = Watched(network)
     warm_up = replace(run, frames=WARM_UP_FRAMES)
-    for _ in segment_video(model, frames_of(warm_up, input_size, device, cfg.data), device):
+    for _ in segment_video(model, frames_of(warm_up, input_rule, device, cfg.data), device):
         pass
     model.memory = None
     reset_peak_memory(device)
     recorder = Recorder(model, device, run.marks, tell)
-    return recorder, recorder.watch(frames_of(run, input_size, device, cfg.data)), device
+    return recorder, recorder.watch(frames_of(run, input_rule, device, cfg.data)), device
 
 
 def main(argv: list[str]) -> int:

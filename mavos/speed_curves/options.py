@@ -4,28 +4,18 @@ import argparse
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 from mavos.configs.models import MODELS
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema.long_short_term import POLICIES
 from mavos.dataloaders.listings.eval_videos import single_video
+from mavos.run import options
 from mavos.speed_curves.discs import discs
 from mavos.speed_curves.pictures import CLOCKS
 from mavos.speed_curves.runs import Run, as_it_is, choose_models, curve_marks, update_marks
 from mavos.utils.errors import UserError
 from mavos.utils.paths import RESULTS
 
-# Options as tools/eval.py has them, and the config fields they set.
-OPTIONS = {
-    "ckpt_path": "eval.checkpoint",
-    "lt_gap": "model.test_memory_gap",
-    "max_resolution": "eval.max_resolution",
-    "dtype": "eval.dtype",
-    "amp": "eval.amp",
-    "compile": "eval.compile",
-    "device": "eval.device",
-    "threads": "eval.threads",
-}
+FIELDS = options.COMPUTING_FIELDS | {"ckpt_path": "eval.checkpoint"}
 SIZE = (480, 854)  # (H, W) of frames
 MOST_OBJECTS = 254  # that a mask file can name
 
@@ -46,15 +36,14 @@ def parse(argv: list[str]) -> Plan:
     # taken out first: an option with several values would take what follows it
     overrides = [one for one in argv if re.fullmatch(r"\w+\.\w+=.*", one)]
     args = _parser().parse_args([one for one in argv if one not in overrides])
-    if args.amp and args.dtype:
-        raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
+    options.check_precision(args)
     if args.frames < 2:
         raise UserError(f"--frames must be at least 2, got {args.frames}")
     if args.ckpt_path is not None and not args.ckpt_path.is_file():
         raise UserError(f"--ckpt_path {args.ckpt_path}: no such file; check the path")
-    given = {option: getattr(args, option) for option in OPTIONS}
-    named = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    models = choose_models(args.model, args.policy, [*named, *overrides])
+    given = options.assignments(args, FIELDS)
+    of_method = {"lt_gap": args.lt_gap}  # each method knows the field
+    models = choose_models(args.model, args.policy, [*given, *overrides], of_method)
     if any(run.config().eval.multiscale for run in models):
         raise UserError("eval.multiscale: only one scale can be measured; leave it out")
     real = args.input is not None or args.mask is not None
@@ -108,17 +97,17 @@ def _parser() -> argparse.ArgumentParser:
         "of its own; those that --output has already, of this very code and these files, are not "
         "measured again.",
         epilog="Any config field can be set too: section.field=value, e.g. model.memory_frames=3 "
-        "for the policy last. Fields: configs/schema.py.",
+        "for the policy last. Fields: configs/schema/.",
     )
     what = parser.add_argument_group("what to measure")
     add = what.add_argument
     add("--model", nargs="+", default=["mavos"], help=f"{', '.join(MODELS)} (default: mavos)")
-    policies = ", ".join(get_args(get_type_hints(ModelConfig)["memory"]))
     add(
         "--policy",
         nargs="+",
         default=["default"],
-        help=f"what the memory keeps: {policies}, or default, which is the model's own (default)",
+        help=f"what the memory keeps: {', '.join(POLICIES)}, or default, which is the model's own "
+        "(default)",
     )
     add("--frames", type=int, default=2000, help="length of the longest video (default: 2000)")
     add(
@@ -137,21 +126,10 @@ def _parser() -> argparse.ArgumentParser:
         "shorter than --frames is played again from its start",
     )
     add("--mask", type=Path, help="its mask: a file for one frame, or a folder of them")
-    how = parser.add_argument_group("how")
+    how = options.add_computing_options(parser)
+    options.add_memory_gap(how)
     add = how.add_argument
     add("--ckpt_path", type=Path, help="checkpoint (default: random weights, which are as fast)")
-    add("--lt_gap", type=int, help="frames between memory updates (default: the model's)")
-    add("--max_resolution", type=float, help="long edge at most 5/3 of it (default: the model's)")
-    add("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
-    add("--amp", action="store_true", default=None, help="the half precision that suits the device")
-    add(
-        "--compile",
-        action="store_true",
-        default=None,
-        help="CUDA graphs; without CUDA torch.compile, which takes minutes first",
-    )
-    add("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
-    add("--threads", type=int, help="CPU threads of the network (default: PyTorch's choice)")
     add(
         "--output",
         type=Path,

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Run:
     """One model over one video: all that decides the figures, but for the machine."""
 
     model: str
-    policy: str  # of the long-term memory
+    policy: str  # of the long-term memory; "" where the method has one way only
     overrides: tuple[str, ...]  # section.field=value
     frames: int = 0  # length of the video
     marks: tuple[int, ...] = ()  # after how many frames figures are taken; ascending, the last: all
@@ -47,25 +47,31 @@ class Run:
 
     @property
     def label(self) -> str:
-        return f"{self.model}, memory {self.policy}"
+        return f"{self.model}, memory {self.policy}" if self.policy else self.model
 
 
 def choose_models(
-    models: Iterable[str], policies: Iterable[str], overrides: Iterable[str]
+    models: Iterable[str],
+    policies: Iterable[str],
+    overrides: Sequence[str],
+    options: Mapping[str, object],
 ) -> list[Run]:
     """A run, without its video, of each model with each policy; "default" is the model's own.
 
-    Raises UserError for an unknown name, and for a policy that a model cannot have.
+    options: see ``configs.load``. Raises UserError for an unknown name, and for a policy that a
+    model cannot have.
     """
     chosen = {}
     for model, policy in itertools.product(models, policies):
-        asked = [*overrides] if policy == "default" else [*overrides, f"model.memory={policy}"]
         try:
-            memory = configs.load(model, overrides=asked).model.memory
+            network = configs.find_model(model)
+            asked = (*network.overrides_of(options), *overrides)
+            wish = network.overrides_of({"policy": None if policy == "default" else policy})
+            memory = configs.load(model, overrides=[*asked, *wish]).model.setting("policy")
         except UserError as error:
             raise UserError(f"--model {model} --policy {policy}: {error}") from error
-        resolved = (*overrides, f"model.memory={memory}")
-        chosen[model, memory] = Run(model=model, policy=memory, overrides=resolved)
+        resolved = (*asked, *network.overrides_of({"policy": memory}))
+        chosen[model, memory] = Run(model=model, policy=memory or "", overrides=resolved)
     return list(chosen.values())
 
 
@@ -85,7 +91,7 @@ def curve_marks(frames: int) -> tuple[int, ...]:
 
 def update_marks(run: Run) -> tuple[int, int]:
     """Around two gaps of the memory, each with its update, after the first."""
-    gap = min(run.config().model.test_memory_gap, LONGEST_GAP)
+    gap = min(run.config().model.setting("lt_gap") or LONGEST_GAP, LONGEST_GAP)
     return gap + 1, 3 * gap + 1
 
 

@@ -7,8 +7,16 @@ from contextlib import closing, nullcontext
 import torch
 from torch import Tensor
 
-from mavos.networks.segmenter import VideoSegmenter, hard_labels, one_hot
+from mavos.networks.segmenter import VideoSegmenter
 from mavos.networks.transfers import Arriving, Transfers, transfers_for
+from mavos.tracking.settling import (
+    annotation_of,
+    lay_over,
+    predict,
+    remember,
+    shown,
+    unpredicted,
+)
 from mavos.tracking.stopwatch import Stopwatch
 from mavos.utils.palette import IGNORE
 
@@ -63,31 +71,30 @@ def _label(
     timed = nullcontext() if stopwatch is None else stopwatch
     memory, num_objects = None, 0
     for frame in frames:
-        given = frame.mask
-        if given is not None:  # counted before it is on the device, or that would be waited for
-            num_objects = max(num_objects, int(given.masked_fill(given == IGNORE, 0).max()))
-            given = transfers.upload(given[None]).to(torch.int64)
-            given_ids = given.masked_fill(given == IGNORE, 0)
+        given = None
+        if frame.mask is not None:
+            # counted before it is on the device, or that would be waited for
+            objects = frame.mask.masked_fill(frame.mask == IGNORE, 0)
+            num_objects = max(num_objects, int(objects.max()))
+            given = annotation_of(transfers.upload(frame.mask))
         if num_objects == 0:
-            yield frame.name, torch.zeros(frame.size, dtype=torch.uint8, device=device)
+            yield frame.name, unpredicted(frame.size, device).labels
             continue
         image = _upload(frame.image, transfers)
         if memory is None:
-            yield frame.name, given_ids[0]
-            memory = model.start(model.encode(image), one_hot(given, num_objects))
+            settled = lay_over(unpredicted(frame.size, device), given)
+            yield frame.name, shown(settled)
+            settled = settled._replace(feats=model.encode(image))
+            memory = remember(model, settled, None, num_objects, new_objects=True)
             continue
         with timed:
-            out = model.segment(model.encode(image), memory, frame.size)
-            labels = remembered = hard_labels(out.logits)
+            settled = predict(model, model.encode(image), memory, frame.size)
             if given is not None:
-                labels = torch.where(given_ids > 0, given_ids, labels)
-                # parity: pixels to ignore are shown as predicted, but remembered as nothing
-                remembered = torch.where(given == IGNORE, given, labels)
-        yield frame.name, labels[0]
+                settled = lay_over(settled, given)
+            labels = shown(settled)
+        yield frame.name, labels
         with timed:
-            memory = model.memorize(
-                out, one_hot(remembered, num_objects), memory, new_objects=given is not None
-            )
+            memory = remember(model, settled, memory, num_objects, given is not None)
         if stopwatch is not None:
             stopwatch.lap()
 

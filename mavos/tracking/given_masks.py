@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from mavos.dataloaders.media.mask_files import is_black_and_white
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE
 
@@ -51,7 +52,7 @@ def read_given(
         )
     if array.ndim == 3:
         return _from_stack(array, wanted)
-    if array.dtype.kind == "b" or _is_black_and_white(array):
+    if array.dtype.kind == "b" or (array.dtype == np.uint8 and is_black_and_white(array)):
         if wanted is not None and len(wanted) != 1:
             raise UserError(f"mask: it holds one object, but ids names {len(wanted)}; {_FORMS}")
         return _from_stack(array[None], wanted or (1,))
@@ -78,13 +79,6 @@ def _from_ids(array: np.ndarray, ids: tuple[int, ...] | None) -> Given:
     if ids is not None:
         labels[~np.isin(labels, ids)] = 0
     return Given(labels.astype(np.int32), present if ids is None else ids, ignored)
-
-
-def _is_black_and_white(array: np.ndarray) -> bool:
-    """Whether it has the form 0 and 255, which many tools give a mask of one object."""
-    if array.dtype != np.uint8 or array.size == 0 or array.max() != IGNORE:
-        return False
-    return bool(((array == 0) | (array == IGNORE)).all())
 
 
 def _checked_ids(ids: Iterable[int]) -> tuple[int, ...]:

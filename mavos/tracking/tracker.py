@@ -19,19 +19,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mavos.dataloaders.inputs import to_input
-from mavos.dataloaders.media.video_reader import InputSize
-from mavos.networks.segmenter import Segmented, VideoSegmenter, hard_labels, one_hot
+from mavos.dataloaders.inputs import InputRule
+from mavos.networks import onednn
+from mavos.networks.segmenter import VideoSegmenter
 from mavos.networks.transfers import transfers_for
 from mavos.networks.wrappers import ObjectGroups
 from mavos.run.pretrained import load_model
 from mavos.tracking.given_masks import Given, as_array, read_given
 from mavos.tracking.result import Belief, Result, presence
-from mavos.utils.device import products_through_onednn
+from mavos.tracking.settling import (
+    Annotation,
+    Settled,
+    lay_over,
+    predict,
+    remember,
+    shown,
+    unpredicted,
+)
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE
-
-_IGNORED = -1  # a label that is no channel of a mask
 
 
 class _Newest(NamedTuple):
@@ -41,11 +47,8 @@ class _Newest(NamedTuple):
     """
 
     image: np.ndarray  # (H, W, 3) uint8, to know it by
-    feats: Any = None  # None while there is no object
-    out: Segmented | None = None  # None in a frame that nothing was predicted for
-    predicted: Tensor | None = None  # (H, W) int16 identities
+    settled: Settled | None = None  # None while there is no object
     presence: Tensor | None = None  # (N,) of the identities that were predicted
-    labels: Tensor | None = None  # (H, W) int16 identities: the user's laid over the predicted
     given: frozenset[int] = frozenset()  # identities whose mask is the user's
 
 
@@ -70,7 +73,7 @@ def _computes(method: Callable) -> Callable:
 
     @wraps(method)
     def wrapped(self: "VideoTracker", *args, **kwargs):
-        routed = products_through_onednn if self._device.type == "cpu" else nullcontext()
+        routed = onednn.routed if self._device.type == "cpu" else nullcontext()
         with torch.inference_mode(), routed:
             return method(self, *args, **kwargs)
 
@@ -80,15 +83,15 @@ def _computes(method: Callable) -> Callable:
 class VideoTracker:
     """Tracks the objects of one video.
 
-    model: any method, on ``device``, in its inference form. input_size: how frames are brought to
-    the size of its input.
+    model: any method, on ``device``, in its inference form. input_rule: how frames become
+    its input.
     """
 
-    def __init__(self, model: VideoSegmenter, input_size: InputSize, device: torch.device):
-        if len(input_size.scales) > 1:
+    def __init__(self, model: VideoSegmenter, input_rule: InputRule, device: torch.device):
+        if len(input_rule.scales) > 1:
             raise UserError("the tracker sees a frame at one size; leave eval.multiscale out")
         self._model = model if isinstance(model, ObjectGroups) else ObjectGroups(model)
-        self._input_size, self._device = input_size, device
+        self._input_rule, self._device = input_rule, device
         self._state = Snapshot()
         self._ahead: tuple[Snapshot, Snapshot] | None = None  # a state, and what memorizing made it
         self._logits: Tensor | None = None  # of the newest frame, for probabilities
@@ -143,7 +146,7 @@ class VideoTracker:
         if newest is None or not np.array_equal(newest.image, image):
             self._advance(image)
         self._lay_over(given)
-        return self._say()
+        return self._result_now()
 
     @_computes
     def step(self, frame: np.ndarray | Tensor) -> Result:
@@ -153,7 +156,7 @@ class VideoTracker:
         another size than the ones before.
         """
         self._advance(self._checked(frame))
-        return self._say()
+        return self._result_now()
 
     def stream(self, frames: Iterable[np.ndarray | Tensor]) -> Iterator[Result]:
         """``step`` for each frame, as they come; see ``memorize``."""
@@ -213,26 +216,20 @@ class VideoTracker:
         self._drop_dead_groups()
         state, newest, self._logits = self._state, _Newest(image), None
         if state.memory is not None:
-            feats = self._encode(image)
-            out = self._model.segment(feats, state.memory, image.shape[:2])
-            self._logits = out.logits
-            labels = hard_labels(out.logits)[0].to(torch.int16)
-            out = out._replace(logits=None)
-            newest = _Newest(image, feats, out, labels, presence(self._logits), labels)
+            settled = predict(self._model, self._encode(image), state.memory, image.shape[:2])
+            self._logits = settled.out.logits
+            settled = settled._replace(out=settled.out._replace(logits=None))
+            newest = _Newest(image, settled, presence(self._logits))
         self._state = replace(state, newest=newest, frames=state.frames + 1, size=image.shape[:2])
 
     def _memorized(self, state: Snapshot) -> Snapshot:
         """``state`` with its last frame in the memory."""
         newest = state.newest
-        if newest is None or newest.labels is None or not state.ids:
+        if newest is None or newest.settled is None or not state.ids:
             return state
-        mask = one_hot(newest.labels[None], len(state.ids))
-        if state.memory is None:
-            memory = self._model.start(newest.feats, mask)
-        else:
-            memory = self._model.memorize(
-                newest.out, mask, state.memory, new_objects=bool(newest.given)
-            )
+        memory = remember(
+            self._model, newest.settled, state.memory, len(state.ids), bool(newest.given)
+        )
         return replace(state, memory=memory, known=len(state.ids), newest=None)
 
     def _lay_over(self, given: Given) -> None:
@@ -242,19 +239,21 @@ class VideoTracker:
         ids = state.ids + tuple(i for i in given.ids if i not in known)
         state = replace(state, ids=ids)
         identities, newest = state.identities(), state.newest
-        users = [identities[i] for i in given.ids]
-        labels = newest.labels
-        if labels is None:
-            labels = torch.zeros(newest.image.shape[:2], dtype=torch.int16, device=self._device)
+        users = tuple(identities[i] for i in given.ids)
         table = np.zeros(max(given.ids) + 1, np.int16)
         table[list(given.ids)] = users
-        over = torch.from_numpy(table[given.labels]).to(self._device)
-        labels = labels.masked_fill(torch.isin(labels, over.new_tensor(users)), 0)
-        if given.ignored is not None:
-            labels = labels.masked_fill(torch.from_numpy(given.ignored).to(self._device), _IGNORED)
-        feats = self._encode(newest.image) if newest.feats is None else newest.feats
+        ignored = given.ignored
+        annotation = Annotation(
+            torch.from_numpy(table[given.labels]).to(self._device),
+            None if ignored is None else torch.from_numpy(ignored).to(self._device),
+            users,
+        )
+        settled = newest.settled
+        if settled is None:
+            settled = unpredicted(newest.image.shape[:2], self._device)
+            settled = settled._replace(feats=self._encode(newest.image))
         newest = newest._replace(
-            feats=feats, labels=torch.where(over > 0, over, labels), given=newest.given | {*users}
+            settled=lay_over(settled, annotation), given=newest.given.union(users)
         )
         self._state = replace(state, newest=newest)
 
@@ -263,11 +262,11 @@ class VideoTracker:
         state = self._state
         newest, ids = state.newest, list(state.ids)
         del ids[identity - 1]
-        below = torch.zeros_like(newest.labels) if newest.out is None else newest.predicted
-        labels = torch.where(newest.labels == identity, below, newest.labels)
-        labels = labels - (labels > identity).to(labels.dtype)
+        settled = newest.settled
+        labels = torch.where(settled.labels == identity, settled.predicted, settled.labels)
+        settled = settled._replace(labels=labels - (labels > identity).to(labels.dtype))
         given = frozenset(n - (n > identity) for n in newest.given if n != identity)
-        newest = newest._replace(labels=labels, given=given)
+        newest = newest._replace(settled=settled, given=given)
         self._state = replace(state, ids=tuple(ids), newest=newest)
 
     def _drop_dead_groups(self) -> None:
@@ -283,29 +282,27 @@ class VideoTracker:
 
     def _encode(self, image: np.ndarray) -> Any:
         """Features of a picture (H, W, 3)."""
-        (size,) = self._input_size.of(image.shape[:2])
-        return self._model.encode(transfers_for(self._device).upload(to_input(image, size)[None]))
+        (size,) = self._input_rule.sizes(image.shape[:2])
+        prepared = self._input_rule.prepare(image, size)[None]
+        return self._model.encode(transfers_for(self._device).upload(prepared))
 
-    def _say(self) -> Result:
+    def _result_now(self) -> Result:
         """The result of the last frame."""
         self._let_go()
         newest, identities = self._state.newest, self._state.identities()
-        if newest.labels is None:
+        settled = newest.settled
+        if settled is None:
             self._result = Result(np.zeros(newest.image.shape[:2], np.uint8), {}, None)
             return self._result
-        shown = newest.labels
-        if newest.out is not None and newest.given:
-            # pixels to ignore are shown as predicted, or as background
-            shown = torch.where(shown == _IGNORED, newest.predicted, shown)
-        labels = shown.clamp_min(0).cpu().numpy()
-        found = {} if newest.out is None else dict(enumerate(newest.presence.tolist(), start=1))
+        labels = shown(settled).cpu().numpy()
+        found = {} if settled.out is None else dict(enumerate(newest.presence.tolist(), start=1))
         found |= {n: float((labels == n).any()) for n in newest.given}
         table = np.array([0, *(i or 0 for i in self._state.ids)])
         table = table.astype(np.uint8 if table.max() < IGNORE else np.uint16)
         self._result = Result(
             table[labels],
             {i: found[n] for i, n in identities.items()},
-            Belief(self._logits, newest.labels, newest.given, identities),
+            Belief(self._logits, settled.labels, newest.given, identities),
         )
         return self._result
 

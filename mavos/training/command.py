@@ -12,11 +12,12 @@ import torch
 
 from mavos.configs.schema import Config
 from mavos.dataloaders.clips.train_clips import load_clips
-from mavos.dataloaders.inputs import network_sizes
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.listings.train_datasets import clip_sources
 from mavos.dataloaders.types import Clips
-from mavos.networks import build_model, check_device
+from mavos.networks import build_model, weights
 from mavos.networks.segmenter import TrainableSegmenter
+from mavos.run.devices import prepare
 from mavos.run.find_checkpoint import find_start, run_folder, saved_steps
 from mavos.run.stop_request import StopRequest
 from mavos.training.log import TrainLog
@@ -25,8 +26,7 @@ from mavos.training.state import RunFolder
 from mavos.training.step import Trainer
 from mavos.training.validation import validate, validation_videos
 from mavos.utils import distributed, ranks
-from mavos.utils.checkpoint import load_encoder, load_weights, read_checkpoint
-from mavos.utils.device import device_name, pick_device, tune_cpu
+from mavos.utils.device import device_name
 from mavos.utils.errors import UserError
 from mavos.utils.launch import launch
 from mavos.utils.logging import run_header, setup_logging
@@ -40,12 +40,8 @@ def main(argv: list[str]) -> int:
     if not ranks.is_launched() and (count := processes(cfg.train.device, args)) > 1:
         return launch(count, "mavos.tools.train", argv, address(args.dist_url))
     setup_logging(ranks.rank())
-    device = pick_device(cfg.train.device, args.start_gpu + ranks.local_rank())
-    if device.type == "cpu":
-        tune_cpu()
-    elif device.type == "cuda":
-        torch.cuda.set_device(device)
-        torch.backends.cudnn.benchmark = True  # all clips have one size
+    device = prepare(cfg.train.device, args.gpu_id + ranks.local_rank())
+    torch.backends.cudnn.benchmark = True  # all clips have one size
     distributed.init_distributed(device)
     try:
         return train(cfg, device)
@@ -70,8 +66,8 @@ def train(cfg: Config, device: torch.device) -> int:
             log.info(run_header(device_name(device)))
             folder.sweep()
         torch.manual_seed(cfg.train.seed)
-        check_device(cfg.model, device, torch.float32)
         model = build_model(cfg.model)
+        model.check_device(device, torch.float32)
         if folder.newest() is None:
             load_start(model, cfg)
         trainer = Trainer(model, cfg, device)
@@ -80,7 +76,7 @@ def train(cfg: Config, device: torch.device) -> int:
         clips = load_clips(
             cfg.train,
             sources,
-            clip_side(cfg.train.crop, model.align_corners),
+            clip_side(cfg.train.crop, model),
             model.max_objects,
             first_step=step or cfg.train.first_step,
             rank=ranks.rank(),
@@ -158,7 +154,7 @@ def processes(device: str, args: argparse.Namespace) -> int:
 
     ``--device cpu`` starts them all, on the CPU.
     """
-    there = torch.cuda.device_count() - args.start_gpu
+    there = torch.cuda.device_count() - args.gpu_id
     if ":" in device and args.gpu_num > 1:
         raise UserError(f"--device {device} is one GPU, --gpu_num {args.gpu_num}: leave one out")
     if args.gpu_num == 1 or device == "cpu" or there >= args.gpu_num:
@@ -177,10 +173,7 @@ def load_start(model: TrainableSegmenter, cfg: Config) -> None:
     train, missing = cfg.train, []
     if train.start_path or train.start != "encoder":
         path = Path(train.start_path) if train.start_path else find_start(cfg)
-        if not any(key.startswith("encoder.") for key in read_checkpoint(path)):
-            load_encoder(model, path)
-        else:
-            missing = load_weights(model, path, cfg.model.new_keys, cfg.model.unused_keys)
+        missing = weights.load_start(model, path)
     elif cfg.model.encoder_weights:
         path = PRETRAINED / cfg.model.encoder_weights
         if not path.is_file():
@@ -188,7 +181,7 @@ def load_start(model: TrainableSegmenter, cfg: Config) -> None:
                 f"no ImageNet weights {path}; pretrain_models/README.md says where to get them "
                 '(model.encoder_weights="" starts from random ones)'
             )
-        load_encoder(model, path)
+        weights.load_encoder(model, path)
     else:
         log.info("starting from random weights")
         return
@@ -197,9 +190,9 @@ def load_start(model: TrainableSegmenter, cfg: Config) -> None:
         log.info("it has no %s, …: these %d start anew", missing[0], len(missing))
 
 
-def clip_side(crop: int, align_corners: bool) -> int:
-    """The side of a clip nearest to ``crop`` pixels that the encoder can take."""
-    return network_sizes((crop, crop), align_corners, max_long_edge=None)[0][0]
+def clip_side(crop: int, model: TrainableSegmenter) -> int:
+    """The side of a clip nearest to ``crop`` pixels that the network can take."""
+    return InputRule(*model.size_rule).sizes((crop, crop))[0][0]
 
 
 def address(dist_url: str | None) -> tuple[str, int]:

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from mavos.configs.schema import TrainConfig
 from mavos.dataloaders.types import Clips
 from mavos.pictures.drawing import contact_sheet, overlay
+from mavos.run.progress import progress_bar
 from mavos.training.step import StepReport
 from mavos.utils.device import peak_memory_bytes
 from mavos.utils.files import atomic_path
@@ -57,14 +56,8 @@ class TrainLog:
                 partial.write_text("".join(_lines_until(path, step)), encoding="utf-8")
         self._metrics = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._board = SummaryWriter(self.folder / "tensorboard", purge_step=step + 1)
-        self._bar = tqdm(
-            total=self.cfg.steps,
-            initial=step,
-            unit="step",
-            file=sys.stderr,
-            dynamic_ncols=True,
-            disable=None,  # a log file gets lines instead
-        )
+        # disable None: a log file gets the log's own lines instead
+        self._bar = progress_bar(self.cfg.steps, unit="step", initial=step, disable=None)
 
     def state_dict(self) -> dict:
         """The unfinished line, for the checkpoint."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 # Never decayed: vectors (norms, biases), and the tables and output layer named here.
 NOT_DECAYED = (
@@ -98,7 +99,7 @@ class WeightAverage:
         self.updates += 1
         keep = ema_decay(self.updates, self.window)
         sources = [value.detach() for value in self._sources.values()]
-        torch._foreach_lerp_(list(self.shadow.values()), sources, 1 - keep)
+        get_ema_multi_avg_fn(keep)(list(self.shadow.values()), sources, self.updates)
 
     def state_dict(self) -> dict:
         return {"updates": self.updates, "shadow": self.shadow}

@@ -3,15 +3,14 @@
 import argparse
 
 from mavos import configs
-from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
 from mavos.configs.stages import STAGES
-from mavos.utils.errors import UserError
+from mavos.dataloaders.listings.datasets import TRAIN_DATASETS
+from mavos.run import options
 
 # Options of the released code and the config fields they set.
-OPTIONS = {
+FIELDS = {
     "exp_name": "exp_name",
-    "max_id_num": "model.max_objects",
     "batch_size": "train.batch_size",
     "amp": "train.amp",
     "pretrained_path": "train.start_path",
@@ -40,28 +39,24 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         "result/<exp>_<MODEL>/<STAGE>;\nthe same command goes on after an interruption.",
         epilog=f"Stages (configs/stages.py has their settings):\n{stages}\n\n"
         "Any config field can be set too: section.field=value, e.g. train.clip_length=6,\n"
-        "model.memory=reference. Fields: configs/schema.py.",
+        "model.memory=reference. Fields: configs/schema/.",
     )
     what = parser.add_argument_group("what to train")
-    what.add_argument(
-        "--model", default="r50_mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
-    )
+    options.add_model(what, "r50_mavos")
     what.add_argument("--stage", default="pre_ytb_dav", help="see below (default: %(default)s)")
-    what.add_argument("--exp_name", help="name of the experiment (default: default)")
+    options.add_experiment(what)
     what.add_argument(
         "--pretrained_path", help="weights to start from, instead of the stage before (a file)"
     )
-    what.add_argument(
-        "--max_id_num", type=int, help="identities of the network (default: its own, 10)"
-    )
+    options.add_identities(what)
     data = parser.add_argument_group("on which data")
     data.add_argument(
         "--datasets",
         nargs="+",
-        help="static, davis2017, youtubevos2018, youtubevos2019, lvos, lvos_v2, mose, synthetic or "
-        "your own folder; 'name*5' counts it five times (default: the stage's)",
+        help=f"{', '.join(TRAIN_DATASETS)} or your own folder; 'name*5' counts it five times "
+        "(default: the stage's)",
     )
-    data.add_argument("--data_root", help="folder of the datasets (default: datasets)")
+    options.add_data_root(data)
     how = parser.add_argument_group("how")
     how.add_argument(
         "--batch_size", type=int, help="clips per step over all GPUs (default: the stage's, 16)"
@@ -76,31 +71,25 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument("--eval_dataset", help="a dataset, or a folder (default: davis2017)")
     where = parser.add_argument_group("where")
     where.add_argument("--output", help="folder of the run (default: as above)")
-    where.add_argument(
-        "--gpu_num", type=int, default=1, help="GPUs to use, of those that are there (default: 1)"
-    )
-    where.add_argument("--start_gpu", type=int, default=0, help="first GPU to use (default: 0)")
+    options.add_processes(where)
+    options.add_first_gpu(where)
     where.add_argument(
         "--dist_url",
         help="tcp://HOST:PORT of the first process, for --gpu_num (default: a free port here)",
     )
-    where.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
+    options.add_device(where)
+    options.add_half_precision(where)
     for flag, text in {
-        "--amp": "half precision: bfloat16 where the device has it, else float16",
         "--compile": "torch.compile: minutes at the start, faster steps",
         "--checkpoint_activations": "compute activations twice, keep less: for small GPUs",
     }.items():
         where.add_argument(flag, action="store_true", default=None, help=text)
-    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    options.add_overrides(parser)
     args = parser.parse_intermixed_args(argv)
     if args.datasets:  # takes everything up to the next option, overrides too
         args.overrides += [d for d in args.datasets if "=" in d]
         args.datasets = ",".join(d for d in args.datasets if "=" not in d)
-    if args.gpu_num < 1 or args.start_gpu < 0:
-        raise UserError(
-            f"--gpu_num must be at least 1 and --start_gpu 0 or more, got {args.gpu_num} and "
-            f"{args.start_gpu}"
-        )
-    given = {option: getattr(args, option) for option in OPTIONS}
-    overrides = [f"{OPTIONS[o]}={value}" for o, value in given.items() if value is not None]
-    return configs.load(args.model, args.stage, overrides + args.overrides), args
+    options.check_gpus(args)
+    overrides = options.assignments(args, FIELDS) + args.overrides
+    of_method = {"max_id_num": args.max_id_num}  # each method knows the field
+    return configs.load(args.model, args.stage, overrides, options=of_method), args

@@ -19,7 +19,7 @@ from mavos.configs.schema import Config
 from mavos.run.find_checkpoint import saved_steps
 from mavos.training.step import Trainer
 from mavos.utils import distributed, ranks
-from mavos.utils.checkpoint import DAMAGED, official_state_dict, to_code_name
+from mavos.utils.checkpoint import DAMAGED, file_content, official_state_dict
 from mavos.utils.errors import OutputError, UserError
 from mavos.utils.files import atomic_path, write_json
 
@@ -27,21 +27,6 @@ log = logging.getLogger(__name__)
 
 # What may differ between a run and its continuation without being worth a word.
 _ELSEWHERE = ("eval.", "train.device", "train.workers", "train.output", "data.", "model.test_")
-
-
-# Settings of the model that leave its weights what they are.
-_SAME_NETWORK = tuple(
-    f"model.{name}"
-    for name in (
-        "train_",
-        "drop_path",
-        "mca_drop_path",
-        "encoder_weights",
-        "short_term_skip",
-        "local_attention",
-        "memory_dtype",
-    )
-)
 
 
 class RunFolder:
@@ -74,7 +59,7 @@ class RunFolder:
         name = f"save_step_{step}.pth"
         try:
             # the averages first: where there is a checkpoint, there is its average
-            _save({"state_dict": averaged_state(trainer)}, self.averages / name)
+            _save(averaged_weights(trainer), self.averages / name)
             content = self._content(trainer, step, states) | {"log": log_state}
             _save(content, self.checkpoints / name)
         except OutputError as error:
@@ -96,7 +81,8 @@ class RunFolder:
         step, path = found
         content = _read(path)
         self._compare(json.loads(content["config"]), path)
-        state = {to_code_name(k): v for k, v in content["state_dict"].items()}
+        names = trainer.model.key_names
+        state = {names.to_code(k): v for k, v in content["state_dict"].items()}
         ours = trainer.model.state_dict()
         try:
             trainer.model.load_state_dict({k: v.view(ours[k].shape) for k, v in state.items()})
@@ -148,10 +134,9 @@ class RunFolder:
             for key in now  # a field that is newer than the checkpoint cannot be compared
             if key in before and before[key] != now[key] and not key.startswith(_ELSEWHERE)
         ]
+        harmless = tuple(f"model.{name}" for name in self.cfg.model.beside_weights)
         network = [
-            line
-            for line in changed
-            if line.startswith("model.") and not line.startswith(_SAME_NETWORK)
+            line for line in changed if line.startswith("model.") and not line.startswith(harmless)
         ]
         if network:
             raise UserError(
@@ -162,10 +147,9 @@ class RunFolder:
             log.warning("going on with changed settings: %s", ", ".join(changed))
 
 
-def averaged_state(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """The averaged weights under the released names, with all that is not averaged."""
-    state = trainer.model.state_dict() | trainer.average.shadow
-    return official_state_dict(trainer.model, state)
+def averaged_weights(trainer: Trainer) -> dict:
+    """Content of a file, as the release has it: averaged weights, and all that is not averaged."""
+    return file_content(trainer.model, trainer.model.state_dict() | trainer.average.shadow)
 
 
 def random_states(device: torch.device) -> dict:

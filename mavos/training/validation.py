@@ -7,16 +7,15 @@ import numpy as np
 import torch
 
 from mavos.configs.schema import Config
-from mavos.dataloaders.inputs import long_edge_of
 from mavos.dataloaders.listings.eval_datasets import list_videos
 from mavos.dataloaders.listings.eval_videos import list_own
 from mavos.dataloaders.media.mask_files import list_masks, read_mask
-from mavos.dataloaders.media.video_reader import InputSize
 from mavos.dataloaders.types import Video
 from mavos.evaluation.worker import reader_for
 from mavos.networks.inference import for_inference
 from mavos.networks.segmenter import VideoSegmenter
 from mavos.networks.wrappers import ObjectGroups
+from mavos.run.build import one_scale
 from mavos.scoring.baselines import score_video
 from mavos.tracking.frame_loop import segment_video
 from mavos.training.step import Trainer
@@ -65,9 +64,7 @@ def validate(
 
 def _score(cfg: Config, model: VideoSegmenter, video: Video, device: torch.device) -> list:
     truths = _truth_files(video)
-    resolution = cfg.eval.max_resolution or cfg.model.test_resolution
-    size = InputSize(model.align_corners, max_long_edge=long_edge_of(resolution))
-    reader = reader_for(video, size, device, cfg.data)
+    reader = reader_for(video, one_scale(cfg, model), device, cfg.data)
     predicted = {
         name: reader.ids.restore(labels.numpy())
         for name, labels in segment_video(model, reader, device)

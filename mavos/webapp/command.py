@@ -15,10 +15,11 @@ import uvicorn
 
 from mavos.configs.schema import Config
 from mavos.run.build import build
-from mavos.run.entry import INTERRUPTED
+from mavos.run.devices import prepare_to_segment
 from mavos.run.find_checkpoint import find_checkpoint
+from mavos.run.signals import INTERRUPTED
 from mavos.tracking.tracker import VideoTracker
-from mavos.utils.device import allow_tf32, device_name, keep_freed_memory, pick_device, use_threads
+from mavos.utils.device import device_name
 from mavos.utils.errors import UserError
 from mavos.utils.logging import run_header, setup_logging
 from mavos.webapp.options import parse
@@ -38,14 +39,10 @@ def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     setup_logging()
     listener = _listen(args.host, args.port)  # a port that is taken is told before the long start
-    device = pick_device(cfg.eval.device)
-    use_threads(cfg.eval.threads)
-    if device.type == "cpu":
-        keep_freed_memory()
-    allow_tf32(cfg.eval.dtype == "tf32")
+    device = prepare_to_segment(cfg.eval, args.gpu_id)
     log.info(run_header(device_name(device)))
     checkpoint = find_checkpoint(cfg)
-    model, input_size = build(cfg, checkpoint, device)
+    model, input_rule = build(cfg, checkpoint, device)
     about = _about(cfg, args, checkpoint, device_name(device))
     limits = Limits(
         args.max_upload_mb * 2**20, args.max_frames, args.snapshots, args.snapshots_mb * 2**20
@@ -55,7 +52,7 @@ def main(argv: list[str]) -> int:
     def make_tracker() -> VideoTracker:
         if device.type == "cuda":
             torch.cuda.set_device(device)  # of the session's thread, which calls this
-        return VideoTracker(model, input_size, device)
+        return VideoTracker(model, input_rule, device)
 
     def make_session(folder: Path) -> Session:
         return Session(folder, limits, make_tracker, turns)

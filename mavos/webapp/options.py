@@ -2,11 +2,8 @@
 
 import argparse
 
-from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
-from mavos.configs.stages import STAGES
-from mavos.evaluation.options import load_config
-from mavos.run.own_video import LATE_MASKS, OWN_VIDEO_STAGE
+from mavos.run import options
 from mavos.utils.errors import UserError
 
 _ABOVE_ZERO = ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes")
@@ -19,23 +16,10 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         prog="mavos app",
         description="A page on this machine: draw masks in a video, track them, correct, download. "
         "Its address is printed on standard output.",
-        epilog="Any config field can be set too: section.field=value. Fields: configs/schema.py.",
+        epilog="Any config field can be set too: section.field=value. Fields: configs/schema/.",
     )
-    model = parser.add_argument_group("with which model")
-    model.add_argument(
-        "--model", default="mavos", help=f"{', '.join(MODELS)} (default: %(default)s)"
-    )
-    model.add_argument("--stage", default=OWN_VIDEO_STAGE, help=", ".join(STAGES))
-    model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
-    model.add_argument("--device", help="auto, cpu, mps, cuda, cuda:N (default: auto)")
-    model.add_argument("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
-    model.add_argument(
-        "--amp", action="store_true", default=None, help="the half precision that suits the device"
-    )
-    model.add_argument("--threads", type=int, help="CPU threads of the network")
-    model.add_argument(
-        "--max_resolution", type=float, help="long edge at most 5/3 of it (default: the model's)"
-    )
+    options.add_model_options(parser)
+    options.add_first_gpu(options.add_computing_options(parser))
     page = parser.add_argument_group("the page")
     add = page.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
@@ -63,11 +47,12 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         help="fewer states are kept where they would take more, on the device (default: "
         "%(default)s)",
     )
-    parser.add_argument("overrides", nargs="*", metavar="section.field=value")
+    options.add_overrides(parser)
     args = parser.parse_intermixed_args(argv)
     for name in _ABOVE_ZERO:
         if getattr(args, name) <= 0:
             raise UserError(f"--{name} must be above 0, got {getattr(args, name)}")
     if not 0 <= args.port < 2**16:
         raise UserError(f"--port must be 0 to 65535, got {args.port}")
-    return load_config(args, OWN_VIDEO_STAGE, [LATE_MASKS]), args
+    options.check_gpus(args)
+    return options.load_config(args, interactive=True), args

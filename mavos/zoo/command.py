@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="mavos download",
         description="Download published weights, check that they load, and print their SHA-256 as "
         "sha256sum does. Files that are there are checked only; downloads that were cut go on.",
-        epilog="docs/MODEL_ZOO.md says what each file is for.",
+        epilog="docs/model_zoo.md says what each file is for.",
     )
     add = parser.add_argument
     add(

@@ -3,17 +3,15 @@
 import inspect
 import os
 import socket
-import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
+from mavos.run.progress import Tick
 from mavos.utils.errors import UserError
 from mavos.utils.files import REMEDIES, cannot_write
 
@@ -21,8 +19,6 @@ DRIVE_FILE = "https://drive.google.com/uc?id={}"
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 18  # bytes
 INSTALL = "pip install -e '.[download]'"
-
-Tick = Callable[[int, int | None], None]  # bytes so far, bytes in all
 
 
 class NotFetched(UserError):
@@ -34,28 +30,6 @@ class NotFetched(UserError):
     def __init__(self, problem: str, remedy: str, is_host: bool = False):
         super().__init__(f"{problem}; {remedy}")
         self.problem, self.remedy, self.is_host = problem, remedy, is_host
-
-
-@contextmanager
-def progress_bar(name: str) -> Iterator[Tick]:
-    """A bar on stderr that shows from the first bytes on."""
-    with tqdm(
-        desc=name,
-        unit="B",
-        unit_scale=True,
-        file=sys.stderr,
-        dynamic_ncols=True,
-        mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants few lines
-        delay=1e-6,
-    ) as bar:
-
-        def tick(done: int, total: int | None) -> None:
-            if bar.n == bar.initial == 0:
-                bar.initial = done  # what an earlier call left tells nothing of the speed
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield tick
 
 
 def fetch_url(url: str, target: Path, tick: Tick) -> None:

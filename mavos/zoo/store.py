@@ -7,10 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
+from mavos.run.progress import ticking
 from mavos.utils.errors import UserError
 from mavos.utils.files import atomic_path, cannot_write
 from mavos.zoo.entries import ZOO, Entry
-from mavos.zoo.fetch import NotFetched, fetch_drive, fetch_url, progress_bar
+from mavos.zoo.fetch import NotFetched, fetch_drive, fetch_url
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def _fetch(entry: Entry, folder: Path, target: Path, may_copy: bool) -> None:
             with atomic_path(target) as partial:
                 shutil.copyfile(path, partial)
             return
-    with progress_bar(entry.name) as tick:
+    with ticking(entry.name, unit="B", unit_scale=True) as tick:
         if entry.drive_id:
             fetch_drive(entry.drive_id, target, tick)
         else:

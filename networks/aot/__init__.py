@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import AotConfig
 from mavos.networks.aot.lstt import LSTT
 from mavos.networks.lstt import assemble
 from mavos.networks.lstt.model import LongShortTermSegmenter
 
 
-def build_aot(cfg: ModelConfig) -> LongShortTermSegmenter:
+def build_aot(cfg: AotConfig) -> LongShortTermSegmenter:
     build_lstt = partial(
         LSTT,
         cfg.dim,
@@ -21,7 +21,8 @@ def build_aot(cfg: ModelConfig) -> LongShortTermSegmenter:
     return assemble(
         cfg,
         build_lstt,
-        fuse_blocks=lambda lstt: lstt,  # it has no other form for inference
+        fuse_blocks=lambda model: None,  # it has no other form for inference
         decoder_dim=(cfg.depth + 1) * cfg.dim,
         normalise_ids=False,
+        unused_keys=("LSTT.mask_token",),  # in the released files; their code never uses it
     )

@@ -106,8 +106,6 @@ class LSTTBlock(nn.Module):
 class LSTT(nn.Module):
     """The stack of blocks, in the place that ``mavos.networks.mavos.elstt.ELSTT`` has in MAVOS."""
 
-    reads_packed = False  # its memory has no product that packing would speed up
-
     def __init__(
         self,
         dim: int,

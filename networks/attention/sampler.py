@@ -29,7 +29,7 @@ def _import_error() -> str | None:
     except ImportError as error:
         return (
             f"spatial-correlation-sampler cannot be imported ({error}); "
-            "README.md, section Speed, says how to build it"
+            "docs/options.md, section Speed, says how to build it"
         )
     return None
 

@@ -4,15 +4,19 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 from torchvision.models.mobilenetv2 import InvertedResidual
 
+from mavos.networks.encoders.encoder import Encoder
+from mavos.utils.key_names import KeyNames
+
 # Last block of each tapped stage (strides 4, 8, 16) in torchvision's numbering.
 STAGES = (3, 6, 13)
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Encoder):
     """Maps at strides 4, 8, 16 and 16; key names are torchvision's."""
 
     align_corners, strides = True, (4, 8, 16, 16)
     channels = (24, 32, 96, 1280)
+    key_names = KeyNames(unused=("classifier.",))
 
     def __init__(self, norm_layer: type[nn.Module]):
         super().__init__()

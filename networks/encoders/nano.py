@@ -3,8 +3,10 @@
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from mavos.networks.encoders.encoder import Encoder
 
-class Nano(nn.Module):
+
+class Nano(Encoder):
     """Maps at strides 2, 4, 8 and the last one again."""
 
     align_corners, strides = True, (2, 4, 8, 8)

@@ -3,12 +3,16 @@
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
+from mavos.networks.encoders.encoder import Encoder
+from mavos.utils.key_names import KeyNames
 
-class ResNet50(nn.Module):
+
+class ResNet50(Encoder):
     """Maps at strides 4, 8, 16 and the last one again; key names are torchvision's."""
 
     align_corners, strides = True, (4, 8, 16, 16)
     channels = (256, 512, 1024, 1024)
+    key_names = KeyNames(unused=("fc.", "layer4."))  # the head, and a stage we do not use
 
     def __init__(self, norm_layer: type[nn.Module]):
         super().__init__()

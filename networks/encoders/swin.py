@@ -11,14 +11,17 @@ from torchvision.models.swin_transformer import (
     SwinTransformerBlock,
 )
 
+from mavos.networks.encoders.encoder import Encoder
+from mavos.networks.encoders.swin_key_names import NAMES
 from mavos.networks.encoders.windows import FusedWindowAttention
 
 
-class SwinBase(nn.Module):
+class SwinBase(Encoder):
     """Maps at strides 4, 8, 16 and the last one again, each normalised."""
 
     align_corners, strides = False, (4, 8, 16, 16)
     channels = (128, 256, 512, 512)
+    key_names = NAMES
 
     def __init__(self, norm_layer: type[nn.Module]):
         """norm_layer is for convolutional encoders; Swin has layer norms only."""

@@ -1,13 +1,15 @@
 """What AOT, DeAOT and MAVOS have in common, wired from its config around their blocks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import LongShortTermConfig
 from mavos.networks.encoders import build_encoder
 from mavos.networks.lstt.decoder import FPNDecoder
+from mavos.networks.lstt.key_names import NAMES
 from mavos.networks.lstt.memory import RENEWALS, build_policy
 from mavos.networks.lstt.model import IDBank, LongShortTermSegmenter
 
@@ -15,15 +17,17 @@ MEMORY_DTYPES = {"same": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def assemble(
-    cfg: ModelConfig,
+    cfg: LongShortTermConfig,
     build_blocks: Callable[[], nn.Module],
-    fuse_blocks: Callable[[nn.Module], nn.Module],
+    fuse_blocks: Callable[[LongShortTermSegmenter], None],
     decoder_dim: int,
     normalise_ids: bool,
+    unused_keys: tuple[str, ...] = (),
 ) -> LongShortTermSegmenter:
     """A network around a stack of blocks, whose output has ``decoder_dim`` channels.
 
-    fuse_blocks: the stack -> its inference form.
+    fuse_blocks: puts the inference form of the stack in its place. unused_keys: prefixes of keys,
+    as on disk, that files of such networks hold and this one has no modules for.
     """
     encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
     *skip_channels, deepest = encoder.channels
@@ -45,6 +49,8 @@ def assemble(
         test_memory_gap=cfg.test_memory_gap,
         short_term_skip=cfg.short_term_skip,
         fuse_blocks=fuse_blocks,
+        local_attention=cfg.local_attention,
+        key_names=replace(NAMES.joined(encoder.key_names.within("encoder.")), unused=unused_keys),
         memory_dtype=MEMORY_DTYPES[cfg.memory_dtype],
     )
     initialise(model)

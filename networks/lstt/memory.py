@@ -11,8 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mavos.networks.onednn import Packed
-
 
 class Entry(NamedTuple):
     """What one block remembers of one or more frames, as tokens.
@@ -21,9 +19,8 @@ class Entry(NamedTuple):
     """
 
     key: Tensor  # (B, n L, C / 2)
-    # (B, n L, 4 C): value, then ID value; side by side, so that one product reads both. Packed, as
-    # (n L, 4 C), for reading only: see ``packing``
-    values: Tensor | Packed
+    # (B, n L, 4 C): value, then ID value; side by side, so that one product reads both
+    values: Tensor
 
     @property
     def value(self) -> Tensor:
@@ -34,16 +31,6 @@ class Entry(NamedTuple):
     def id_value(self) -> Tensor:
         """(B, n L, 2 C): which identity covers the cell."""
         return self.values[..., self.values.shape[-1] // 2 :]
-
-    def packed(self) -> "Entry":
-        """The same for reading only; its batch must be one, and on a CPU."""
-        (values,) = self.values
-        return self._replace(values=Packed.of(values))
-
-    def plain(self) -> "Entry":
-        """The same with tensors that can be cut and joined."""
-        is_packed = isinstance(self.values, Packed)
-        return self._replace(values=self.values.plain()[None]) if is_packed else self
 
     def to(self, dtype: torch.dtype) -> "Entry":
         return Entry(self.key.to(dtype), self.values.to(dtype))
@@ -61,7 +48,9 @@ def join(*entries: Entry) -> Entry:
 class Memory:
     """Everything a network knows of one video or object group; nothing of it lives in a module."""
 
-    long_term: tuple[Entry, ...]  # one per block; newest tokens first, the reference frame last
+    # one per block; newest tokens first, the reference frame last. An inference form may keep
+    # something else in the place of an entry, which then passes through its own policy alone
+    long_term: tuple[Entry, ...]
     short_term: tuple[
         tuple[Entry, ...], ...
     ]  # last written frames, oldest first; one Entry per block
@@ -141,19 +130,6 @@ RENEWALS: dict[str, Policy] = {
     "reference_previous": renew_reference,
     "mca": renew_reference,
 }
-
-
-def packing(policy: Policy, packs: bool) -> Policy:
-    """``policy`` on a memory that may be packed; packs: from this update to the next it is."""
-
-    def update(old: Entry, new: Entry, fuse: Fuse | None) -> Entry:
-        plain = old.plain()
-        kept = policy(plain, new, fuse)
-        if kept is plain:
-            return old
-        return kept.packed() if packs else kept
-
-    return update
 
 
 def build_policy(name: str, frames: int) -> Policy:

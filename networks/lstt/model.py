@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mavos.networks import onednn
+from mavos.networks.attention import backends
+from mavos.networks.encoders.encoder import Encoder
 from mavos.networks.layers import to_tokens, upsample
-from mavos.networks.lstt.memory import Entry, Fuse, Memory, Policy, keep_all, packing, remember
-from mavos.networks.segmenter import Run, Segmented, call, resize_mask
+from mavos.networks.lstt.memory import Entry, Fuse, Memory, Policy, remember
+from mavos.networks.segmenter import Network, Segmented, SizeRule, resize_mask
+from mavos.utils.key_names import KeyNames
 
 
 class IDBank(nn.Module):
@@ -42,7 +44,7 @@ class IDBank(nn.Module):
         return self.norm(to_tokens(embedding))
 
 
-class LongShortTermSegmenter(nn.Module):
+class LongShortTermSegmenter(Network):
     """Segments up to ``max_objects`` objects; ``networks/wrappers.py`` takes it further.
 
     Which blocks ``elstt`` has decides what it is: those of the E-LSTT make it MAVOS, without a
@@ -56,7 +58,7 @@ class LongShortTermSegmenter(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Encoder,
         projector: nn.Module,
         id_bank: IDBank,
         elstt: nn.Module,
@@ -68,27 +70,35 @@ class LongShortTermSegmenter(nn.Module):
         train_memory_gap: int,
         test_memory_gap: int,
         short_term_skip: int,
-        fuse_blocks: Callable[[nn.Module], nn.Module],
+        fuse_blocks: Callable[["LongShortTermSegmenter"], None],
+        local_attention: str,
+        key_names: KeyNames,
         memory_dtype: torch.dtype | None = None,
     ):
-        """reference_policy: what takes in frames annotated in mid-video. fuse_blocks: ``elstt`` ->
-        its inference form. memory_dtype: what memory is kept in when not training; None: what is
-        computed in."""
+        """reference_policy: what takes in frames annotated in mid-video. fuse_blocks: puts the
+        inference form in the place of ``elstt``. local_attention: how the blocks compute it.
+        memory_dtype: what memory is kept in when not training; None: what is computed in."""
         super().__init__()
         self.encoder, self.projector, self.id_bank = encoder, projector, id_bank
         self.elstt, self.decoder = elstt, decoder
         self.max_objects, self.align_corners = max_objects, encoder.align_corners
+        # of all encoders alike, though nano with its stride of 8 would take more sizes
+        self.size_rule = SizeRule(16, int(encoder.align_corners))
         self.policy, self.reference_policy = policy, reference_policy
         self.short_term_skip = short_term_skip
         self.train_memory_gap, self.test_memory_gap = train_memory_gap, test_memory_gap
         self.fuse_blocks, self.memory_dtype = fuse_blocks, memory_dtype
-        self.run: Run = call
+        self.local_attention, self.key_names = local_attention, key_names
+
+    def check_device(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Raises UserError if local attention is to be computed by something that is not there."""
+        if self.local_attention != "auto":
+            backends.named(self.local_attention, device, dtype)
 
     def fuse(self) -> None:
         """Become the inference form, see ``networks/inference.py``."""
-        if hasattr(self.encoder, "fuse"):
-            self.encoder.fuse()
-        self.elstt = self.fuse_blocks(self.elstt)
+        self.encoder.fuse()
+        self.fuse_blocks(self)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised RGB -> the encoder's maps, the last one projected to the E-LSTT.
@@ -162,15 +172,6 @@ class LongShortTermSegmenter(nn.Module):
         """What memory is kept in."""
         return entry.key.dtype if self.training else self.memory_dtype or entry.key.dtype
 
-    def _packs(self, entry: Entry) -> bool:
-        """Whether the long-term memory is packed for the products that read it."""
-        fits = self.elstt.reads_packed and self.memory_dtype is None
-        # one that grows would be packed as a whole again and again
-        fits = fits and self.policy is not keep_all
-        # a compiled function takes plain tensors only
-        fits = fits and self.run is call and len(entry.key) == 1
-        return fits and entry.key.device.type == "cpu" and onednn.suits(entry.key.dtype)
-
     def _encode(self, image: Tensor) -> list[Tensor]:
         image = image.to(self.projector.weight.dtype, memory_format=torch.channels_last)
         *skips, deepest = self.encoder(image)
@@ -239,11 +240,10 @@ class LongShortTermSegmenter(nn.Module):
             return self.run(fuse, new.to(computed), old.to(computed)).to(kept)
 
         fusions = self.elstt.fusions(tuple(feats[-1].shape[-2:]))
-        policy = self.reference_policy if is_reference else self.policy
         return remember(
             memory,
             entries,
-            policy=packing(policy, packs=self._packs(entries[0])),
+            policy=self.reference_policy if is_reference else self.policy,
             fuse=tuple(fuse and partial(fuse_kept, fuse) for fuse in fusions),
             gap=self.train_memory_gap if self.training else self.test_memory_gap,
             short_term_skip=self.short_term_skip,

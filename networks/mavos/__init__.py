@@ -8,8 +8,9 @@ from functools import partial
 
 from torch import nn
 
-from mavos.configs.schema import ModelConfig
+from mavos.configs.schema import MavosConfig
 from mavos.networks.lstt import assemble
+from mavos.networks.lstt.key_names import MCA
 from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.mavos.elstt import ELSTT
 from mavos.networks.mavos.fused import fuse_blocks
@@ -17,7 +18,7 @@ from mavos.networks.mavos.fusion import CrossAttention, FocalModulation, GlobalC
 from mavos.networks.mavos.mca import EntryFusion, ModulatedAttention
 
 
-def build_mavos(cfg: ModelConfig) -> LongShortTermSegmenter:
+def build_mavos(cfg: MavosConfig) -> LongShortTermSegmenter:
     fusion = partial(EntryFusion, operator=build_operator(cfg), drop_path=cfg.mca_drop_path)
     build_elstt = partial(
         ELSTT,
@@ -29,10 +30,17 @@ def build_mavos(cfg: ModelConfig) -> LongShortTermSegmenter:
         heads=cfg.heads,
         local_attention=cfg.local_attention,
     )
-    return assemble(cfg, build_elstt, fuse_blocks, decoder_dim=2 * cfg.dim, normalise_ids=True)
+    return assemble(
+        cfg,
+        build_elstt,
+        fuse_blocks,
+        decoder_dim=2 * cfg.dim,
+        normalise_ids=True,
+        unused_keys=() if cfg.memory == "mca" else (MCA,),
+    )
 
 
-def build_operator(cfg: ModelConfig) -> Callable[[int], nn.Module]:
+def build_operator(cfg: MavosConfig) -> Callable[[int], nn.Module]:
     """What makes the operator of a fusion for tokens of a given width."""
     focal = {"focal_levels": cfg.focal_levels, "focal_window": cfg.focal_window}
     return {

@@ -117,8 +117,6 @@ class ELSTTBlock(nn.Module):
 class ELSTT(nn.Module):
     """The stack of blocks and the norm after it."""
 
-    reads_packed = False  # takes a packed long-term memory, see ``lstt.memory.packing``
-
     def __init__(
         self,
         dim: int,

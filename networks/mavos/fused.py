@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from mavos.networks.attention import global_attention, local_attention
 from mavos.networks.layers import linear_of, to_map
-from mavos.networks.lstt.memory import Entry, Fuse
+from mavos.networks.lstt.memory import Entry, Fuse, Policy, keep_all
+from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.mavos.elstt import ELSTT, ELSTTBlock
 from mavos.networks.mavos.mca import EntryFusion, ModulatedAttention, ModulatedCrossAttention
 from mavos.networks.mavos.propagation import GatedPropagation
+from mavos.networks.onednn import Packed, Packer
 
 
 class FusedSeen(NamedTuple):
@@ -30,10 +32,15 @@ class FusedSeen(NamedTuple):
     id_part: Tensor | None  # (B, L, V), what the ID branch adds to the ID value; not in block one
 
 
+class PackedEntry(NamedTuple):
+    """An ``Entry`` for reading only, of a batch of one: its values lie as oneDNN reads them."""
+
+    key: Tensor  # (1, n L, K)
+    values: Packed  # (n L, 2 V)
+
+
 class FusedELSTT(nn.Module):
     """``elstt.ELSTT`` for inference."""
-
-    reads_packed = True
 
     def __init__(self, elstt: ELSTT):
         super().__init__()
@@ -44,12 +51,13 @@ class FusedELSTT(nn.Module):
         weight = torch.cat([layer.weight[:, -dim:] for layer in to_id_values])
         self.embed = linear_of(weight, torch.cat([layer.bias for layer in to_id_values]))
         self.norm = elstt.norm
+        self.pack = Packer()
 
     def forward(
         self,
         visual: Tensor,
         size: tuple[int, int],
-        long_term: tuple[Entry, ...] | None = None,
+        long_term: tuple[Entry | PackedEntry, ...] | None = None,
         short_term: tuple[Entry, ...] | None = None,
         id_embedding: Tensor | None = None,
     ) -> tuple[Tensor, tuple[FusedSeen, ...]]:
@@ -78,9 +86,37 @@ class FusedELSTT(nn.Module):
         return self.embed(id_embedding).chunk(len(self.blocks), dim=-1)
 
 
-def fuse_blocks(elstt: ELSTT) -> nn.Module:
-    """The inference form of the E-LSTT, which has one head; more heads stay as they are."""
-    return FusedELSTT(elstt) if elstt.heads == 1 else elstt
+def fuse_blocks(model: LongShortTermSegmenter) -> None:
+    """Give it the inference form of the E-LSTT, which has one head; more heads stay as they are."""
+    if model.elstt.heads > 1:
+        return
+    model.elstt = FusedELSTT(model.elstt)
+    # what is kept in another precision is read anew for every frame, and a memory that grows would
+    # be packed as a whole again and again
+    if model.memory_dtype is None and model.policy is not keep_all:
+        model.policy = packing(model.policy, model.elstt.pack)
+        model.reference_policy = packing(model.reference_policy, model.elstt.pack)
+
+
+def packing(policy: Policy, pack: Packer) -> Policy:
+    """``policy`` on a long-term memory whose values are packed from one update to the next."""
+
+    def update(old: Entry | PackedEntry, new: Entry, fuse: Fuse | None) -> Entry | PackedEntry:
+        plain = unpacked(old)
+        kept = policy(plain, new, fuse)
+        if kept is plain:
+            return old
+        packs = pack.on and len(kept.key) == 1
+        return PackedEntry(kept.key, pack(kept.values[0])) if packs else kept
+
+    return update
+
+
+def unpacked(entry: Entry | PackedEntry) -> Entry:
+    """The same with tensors that can be cut and joined."""
+    if isinstance(entry, PackedEntry):
+        return Entry(entry.key, entry.values.plain()[None])
+    return entry
 
 
 class FusedBlock(nn.Module):
@@ -113,7 +149,7 @@ class FusedBlock(nn.Module):
         self,
         state: Tensor,
         size: tuple[int, int],
-        long_term: Entry | None,
+        long_term: Entry | PackedEntry | None,
         short_term: Entry | None,
         id_part: Tensor | None,
     ) -> FusedSeen:

@@ -1,0 +1,39 @@
+"""The section ``eval``."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mavos.configs.schema.checks import check_choices, not_negative, positive
+from mavos.utils.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    """One evaluation run; sizes in pixels."""
+
+    dataset: str = "davis2017"
+    split: str = ""  # empty: the dataset's usual one
+    checkpoint: str = ""  # empty: looked for in ``result`` and ``pretrain_models``
+    checkpoint_step: int = -1  # -1: the newest
+    ema: bool | None = None  # averaged weights; None: where there are any
+    flip: bool = False  # test-time augmentation: also the mirrored frame
+    multiscale: bool = False  # test-time augmentation: ``scales`` instead of the plain size
+    scales: tuple[float, ...] = (1.2, 1.3, 1.4)
+    max_resolution: float | None = None  # None: the model's; with multiscale also of short edges
+    dtype: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"  # precision of the network
+    amp: bool = False  # the half precision that suits the device
+    device: str = "auto"
+    threads: int = 0  # CPU threads of the network in each process; 0: PyTorch's choice
+    compile: bool = False  # CUDA graphs on a GPU, torch.compile elsewhere
+    output: str = ""  # result folder; empty: ``results/<dataset>/<run>`` of the project
+    overwrite: bool = False  # do finished videos again
+
+    def __post_init__(self):
+        check_choices(self)
+        if self.max_resolution is not None:
+            positive(self, "max_resolution")
+        not_negative(self, "threads")
+        if self.amp and self.dtype != "fp32":
+            raise UserError(f"amp chooses a half precision by itself; leave it or {self.dtype} out")
+        if not self.scales or min(self.scales) <= 0:
+            raise UserError(f"scales must be positive numbers, got {self.scales}")
