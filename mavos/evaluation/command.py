@@ -119,4 +119,4 @@ def _report(
             "mend what failed and run the same command again"
         )
     write_json(folder.folder / "speed.json", summary)
-    print(folder.pack(videos, records, run.data.row.zip_top))
+    print(folder.pack(videos, run.data.row.zip_top))
