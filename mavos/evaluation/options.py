@@ -84,5 +84,5 @@ def parse(argv: Sequence[str]) -> tuple[Config, argparse.Namespace] | None:
     options.add_overrides(parser)
     args = parser.parse_intermixed_args(list(argv))
     options.check_gpus(args)
-    stage = find_dataset(args.dataset or "davis2017")[1].stage
-    return options.load_config(args, stage, fields=FIELDS), args
+    name, dataset = find_dataset(args.dataset or "davis2017")
+    return options.load_config(args, dataset.stage, FIELDS, dataset=name), args
