@@ -71,7 +71,7 @@ def test_the_script_runs_from_any_folder_with_relative_paths(checkpoint, tmp_pat
     (tmp_path / "utils/__init__.py").write_text("raise ImportError('the wrong utils')")
     given = ["--input", "clips/JPEGImages/clip", "--mask", "clips/Annotations/clip/00000.png"]
     ended = wait(start(SCRIPT, *nano(Path("nano.pth")), *given, "--output", "out", cwd=tmp_path))
-    assert ended.stdout == "out/out.zip\n", ended.stderr
+    assert ended.stdout == "out/clip.zip\n", ended.stderr
     assert sorted(members(tmp_path / ended.archive)) == ["clip/00000.png", "clip/00001.png"]
     assert "Traceback" not in ended.stderr
 
