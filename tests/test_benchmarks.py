@@ -111,6 +111,14 @@ def test_data_loading(tmp_path):
     assert stages["total"] >= stages["crop"] > 0 < result["clips_per_second"]["0"]
 
 
+def test_train_step():
+    options = [*NANO, "--clips", 1, "--objects", 2, "--steps", 1, "--json"]
+    result = told(start("train_step.py", *options, "train.crop=33", "train.clip_length=3"))
+    assert result["threads"] == 1 and result["side"] == 33 and result["frames"] == 3
+    assert set(result["seconds"]) == {"forward", "backward", "update"}
+    assert result["seconds_per_step"] > 0 < result["peak_memory_gib"]
+
+
 def test_gpu_notes_failures_and_goes_on(monkeypatch, tmp_path):
     gpu = load(monkeypatch, "gpu")
     row = {"model": "mavos_nano", "fps": 12.5, "torch": "not in the table"}
