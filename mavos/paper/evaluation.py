@@ -132,7 +132,8 @@ def _check_options(decided: list[str], options: tuple[str, ...], machine: list[s
     """Refuse options that a row sets itself: the same must hold whether they come first or last."""
     cfg, args = parse([*decided, *options, *machine])
     first = parse([*options, *decided, *machine])[0]
-    if not args.score or cfg.eval.overwrite or first != cfg:
+    videos = parse(decided)[0].eval.videos
+    if not args.score or cfg.eval.overwrite or first != cfg or cfg.eval.videos != videos:
         raise UserError(
             f"options after --, {' '.join(options)}: dataset, split, videos, data root, model, "
             "weights, output and memory belong to the rows, and scores are needed; leave them out"

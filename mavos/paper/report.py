@@ -55,22 +55,24 @@ def _stem(table: Table, setup: Setup) -> Path:
 
 def markdown(table: Table, lines: Sequence[Line], setup: Setup) -> str:
     """The table with everything that a reader of its numbers must know."""
-    text = [f"# {table.title}", ""]
-    text += [f"{LEGEND} The paper's: {table.source}."] if table.source else []
-    text += [_SPEED] if table.kind != "datasets" else []
-    text += [table.note] if table.note else []
-    text += [f"\n> **{warning}**" for warning in warnings(lines, setup)]
-    header = ["method", *table.words, *map(_title, table.columns), "ours"]
-    text += ["", _table_row(header), _table_row("---" for _ in header)]
+    before = [
+        f"# {table.title}",
+        f"{LEGEND} The paper's: {table.source}." if table.source else "",
+        _SPEED if table.kind != "datasets" else "",
+        table.note,
+        *(f"> **{warning}**" for warning in warnings(lines, setup)),
+    ]
+    header = ["method", *table.words, *map(_title, table.columns), "state"]
     notes: list[str] = []
-    text += [_table_row(_cells(line, notes)) for line in lines]
-    text += ["", *(f"[{number}] {note}\n" for number, note in enumerate(notes, start=1))]
-    said = list(claims.sentences(table, lines))
-    text += (
-        ["## What the paper says in words", "", *(f"- {one}" for one in said), ""] if said else []
-    )
-    text += ["## What ours runs", "", *_runs(lines)]
-    return "\n".join(text).rstrip() + "\n"
+    rows = [_table_row(_cells(line, notes)) for line in lines]
+    paragraphs = [
+        *filter(None, before),
+        "\n".join([_table_row(header), _table_row("---" for _ in header), *rows]),
+        *(f"[{number}] {note}" for number, note in enumerate(notes, start=1)),
+    ]
+    said = [f"- {one}" for one in claims.sentences(table, lines)]
+    paragraphs += ["## What the paper says in words", "\n".join(said)] if said else []
+    return "\n\n".join([*paragraphs, "## What ours runs", "\n".join(_runs(lines))]) + "\n"
 
 
 def csv_rows(table: Table, lines: Sequence[Line]) -> Iterator[list[str]]:
