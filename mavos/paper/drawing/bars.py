@@ -18,7 +18,7 @@ OURS, PAPER, TEXT = "#1b6ca8", "#c9cdd2", "#4a4f55"
 def make(table: Table, lines: Sequence[Line]) -> "Figure":
     """Raises NoMatplotlib."""
     columns = [column for column in table.columns if column.metric == table.columns[0].metric]
-    figure = new_figure(3.2 + 3.2 * len(columns), 1.9 + 0.5 * len(lines))
+    figure = new_figure(3.2 + 3.2 * len(columns), 1.9 + 0.42 * len(lines))
     panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, column in zip(panels, columns, strict=True):
         _panel(axes, column, lines)
@@ -37,9 +37,10 @@ def _panel(axes: "Axes", column: Column, lines: Sequence[Line]) -> None:
         ours, paper, difference = line.ours(column), line.paper(column), line.difference(column)
         change = "" if difference is None else f"  ({difference:+.1f})"
         not_run = "not run" if part is not None else ""
+        middle = place if part is None else place + 0.19
         for y, value, color, absent, more in (
             (place - 0.19, ours, OURS, not_run, change),
-            (place + 0.19, paper, PAPER, "", ""),
+            (middle, paper, PAPER, "", ""),
         ):
             is_number = isinstance(value, float | int)
             end = value if is_number else 0
