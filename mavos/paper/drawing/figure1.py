@@ -31,7 +31,7 @@ def make(table: Table, lines: Sequence[Line]) -> "Figure":
     paper.set_title("the paper's, one V100", fontsize=9.5, color=TEXT)
     ours.set_title(f"ours, {', '.join(devices) or 'not run yet'}", fontsize=9.5, color=TEXT)
     handles, names = paper.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    figure.legend(handles, names, loc="outside upper right", ncols=4, frameon=False, fontsize=8.5)
     return figure
 
 
