@@ -19,7 +19,7 @@ from mavos.paper.lines import make_lines
 from mavos.paper.report import csv_rows
 from mavos.paper.schema import METRICS, Row, Table
 from mavos.paper.tables import TABLES
-from mavos.paper.test_sets import TEST_SETS
+from mavos.paper.testsets import TEST_SETS
 from mavos.run.find_checkpoint import find_checkpoint, run_folder
 from mavos.training.options import parse as parse_training
 

@@ -14,14 +14,8 @@ from mavos.run.find_checkpoint import find_checkpoint
 from mavos.utils.paths import RESULTS, data_root
 
 _ELSEWHERE = (
-    "dataset",
-    "split",
-    "videos",
-    "output",
-    "overwrite",
-    "checkpoint",
-    "checkpoint_step",
-    "ema",
+    *("dataset", "split", "videos", "output", "overwrite"),
+    *("checkpoint", "checkpoint_step", "ema"),
 )
 _ONLY_SPEED = ("device", "threads", "compile")
 

@@ -12,7 +12,7 @@ from mavos.evaluation.options import parse
 from mavos.paper.data_at_hand import Data
 from mavos.paper.jobs import Job, Measured, Missing, Setup, shown
 from mavos.paper.schema import Network, Row, Table
-from mavos.paper.test_sets import TEST_SETS
+from mavos.paper.testsets import TEST_SETS
 from mavos.run.find_checkpoint import run_folder, saved_steps
 from mavos.scoring.protocols import find_protocol
 from mavos.utils.errors import UserError

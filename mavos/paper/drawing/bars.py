@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mavos.paper.lines import Line
 from mavos.paper.schema import METRICS, Column, Table
-from mavos.paper.test_sets import TEST_SETS
+from mavos.paper.testsets import TEST_SETS
 from mavos.pictures.plots import new_figure
 
 if TYPE_CHECKING:

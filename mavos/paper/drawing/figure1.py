@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mavos.paper.drawing.bars import TEXT
 from mavos.paper.lines import Line
 from mavos.paper.schema import Column, Printed, Table
-from mavos.paper.test_sets import TEST_SETS
+from mavos.paper.testsets import TEST_SETS
 from mavos.pictures.plots import line_color, new_figure
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from mavos.paper.length import read_record
 from mavos.paper.lines import Line
 from mavos.paper.schema import Table
 from mavos.paper.tables.mavos_figure import FIG1
-from mavos.paper.test_sets import TEST_SETS
+from mavos.paper.testsets import TEST_SETS
 from mavos.pictures.plots import line_color, new_figure
 
 if TYPE_CHECKING:
