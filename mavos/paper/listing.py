@@ -16,7 +16,8 @@ def as_text(listed: Iterable[tuple[Table, list[Line]]]) -> str:
     for table, lines in listed:
         text += [f"{table.name}  {table.title}"]
         width = max(len(line.row.label) for line in lines)
-        text += [f"  {line.state:9}{line.row.label:{width}}  {_detail(line)}" for line in lines]
+        shown = (f"  {line.state:9}{line.row.label:{width}}  {_detail(line)}" for line in lines)
+        text += [line.rstrip() for line in shown]
         text += [""]
     lines = [line for _, found in listed for line in found]
     text += _remedies(lines)
