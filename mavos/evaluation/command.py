@@ -96,6 +96,8 @@ def _announce(run: Evaluation, folder: ResultFolder, device: torch.device) -> No
         "on" if run.cfg.eval.compile else "off",
     )
     log.info("results go to %s", folder.folder)
+    if run.cfg.eval.videos:
+        log.warning("only the first %d videos: a look, not the benchmark", count)
 
 
 def _report(
