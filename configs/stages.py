@@ -109,4 +109,32 @@ STAGES = {
             picture_every=300,
         ),
     ),
+    # For mavos_small: the encoder stays as it is, the rest learns on clips composed of cut-outs and
+    # photographs (`dataloaders/synthetic/composed`); validated on clips of other pictures.
+    "small": Stage(
+        "a frozen encoder and composed clips, for processors without a GPU",
+        TrainConfig(
+            datasets=("composed/train",),
+            clip_length=5,
+            crop=145,
+            gap_scale=0.6,
+            short_edge=208,
+            min_scale=0.75,
+            max_scale=1.3,
+            workers=1,
+            steps=4000,
+            batch_size=4,
+            lr=1.5e-3,
+            lr_cosine=True,
+            weight_decay=0.03,
+            encoder_freeze_at=5,
+            teacher_forcing=0.3,
+            frozen_with_predictions=(),
+            amp=True,
+            save_every=100,
+            keep_last=3,
+            eval_every=500,
+            eval_dataset="composed/held",
+        ),
+    ),
 }

@@ -9,6 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FrozenBatchNorm2d
 
 from mavos.networks import onednn
+from mavos.networks.encoders.encoder import Encoder
 from mavos.networks.segmenter import HasInferenceForm, Run, call
 
 
@@ -22,17 +23,41 @@ def for_inference(
     was. Images are float32 as before, and so are the logits. run: through what the network calls
     its work on tensors.
     """
-    tensors = chain(model.parameters(), model.buffers())
-    model = copy.deepcopy(model, memo={id(tensor): tensor for tensor in tensors}).eval()
+    model = _sharing_weights(model)
     model.fuse()
-    model.eval()  # what is new, too
-    fold_batch_norms(model)
-    _cast(model, dtype, model.in_float32)
-    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
-    if on_cpu and run is call and onednn.suits(dtype):  # torch.compile chooses for itself
-        onednn.adopt(model)
+    # torch.compile chooses for itself what computes products
+    _lighten(model, dtype, model.in_float32, may_adopt=run is call)
     model.run = run
     return model
+
+
+def part_for_inference(part: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The same for an encoder or a part of one."""
+    part = _sharing_weights(part)
+    if isinstance(part, Encoder):
+        part.fuse()
+    _lighten(part, dtype)
+    return part
+
+
+def _sharing_weights(module: nn.Module) -> nn.Module:
+    tensors = chain(module.parameters(), module.buffers())
+    return copy.deepcopy(module, memo={id(tensor): tensor for tensor in tensors})
+
+
+def _lighten(
+    module: nn.Module,
+    dtype: torch.dtype,
+    in_float32: tuple[str, ...] = (),
+    may_adopt: bool = True,
+) -> None:
+    """Make a module that is for evaluation alone cost less, in place."""
+    module.eval()
+    fold_batch_norms(module)
+    _cast(module, dtype, in_float32)
+    on_cpu = all(parameter.device.type == "cpu" for parameter in module.parameters())
+    if on_cpu and may_adopt and onednn.suits(dtype):
+        onednn.adopt(module)
 
 
 def fold_batch_norms(module: nn.Module) -> None:

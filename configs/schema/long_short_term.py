@@ -17,6 +17,8 @@ class LongShortTermConfig(ModelConfig):
     """What the three share; sizes in channels or in cells of the last map (16 pixels)."""
 
     encoder: Literal["mobilenetv2", "nano", "resnet50", "swin_base"] = "mobilenetv2"
+    encoder_blocks: int = 0  # of MobileNetV2's 19, the leading ones that are kept; 0: all
+    encoder_stride: Literal[0, 8, 16] = 0  # of MobileNetV2's last map; 0: 16
     encoder_weights: str = "mobilenet_v2-b0353104.pth"
     frozen_bn: bool = True  # batch norm of the encoder keeps its ImageNet statistics
     dim: int = 256  # width of each branch of the blocks and of the decoder
@@ -64,6 +66,17 @@ class LongShortTermConfig(ModelConfig):
             )
         if self.max_objects > 254:
             raise UserError(f"max_objects must be at most 254, got {self.max_objects}")
+        least = {0: 14, 8: 7, 16: 14}[self.encoder_stride]
+        if self.encoder_blocks and not least <= self.encoder_blocks <= 19:
+            raise UserError(f"encoder_blocks must be 0 or {least} to 19, got {self.encoder_blocks}")
+        if self.encoder != "mobilenetv2" and self.encoder_options:
+            raise UserError("encoder_blocks and encoder_stride are settings of mobilenetv2 only")
+
+    @property
+    def encoder_options(self) -> dict[str, int]:
+        """What the encoder is built with other than its defaults."""
+        options = {"blocks": self.encoder_blocks, "stride": self.encoder_stride}
+        return {name: value for name, value in options.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,7 @@ class TrainConfig:
     eval_dataset: str = "davis2017"  # a name, or a folder of annotated videos
     eval_split: str = ""  # empty: the dataset's usual one
     eval_videos: int = 0  # the first so many; 0: all
+    patience: int = 0  # validations without a better score until the run ends; 0: never
 
     def __post_init__(self):
         check_choices(self)
@@ -88,7 +89,8 @@ class TrainConfig:
             raise UserError(f"max_scale {self.max_scale} is below min_scale {self.min_scale}")
         if not self.datasets:
             raise UserError("train.datasets names no dataset; e.g. --datasets davis2017")
-        not_negative(self, "workers", "eval_every", "eval_videos", "encoder_freeze_at")
+        not_negative(self, "workers", "eval_every", "eval_videos", "patience")
+        not_negative(self, "encoder_freeze_at")
         not_negative(self, "weight_decay", "aux_weight", "min_object_pixels")
         if not 0 <= self.first_step < self.steps:
             raise UserError(f"first_step must lie in 0 to {self.steps - 1}, got {self.first_step}")

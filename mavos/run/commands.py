@@ -50,4 +50,8 @@ COMMANDS = {
     "make_synthetic": Command(
         "mavos.quickstart.make_synthetic", "write a small dataset of synthetic videos"
     ),
+    "make_composed": Command(
+        "mavos.quickstart.make_composed",
+        "compose training clips from your own cut-outs and photographs",
+    ),
 }

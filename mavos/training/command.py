@@ -110,9 +110,13 @@ def train(cfg: Config, device: torch.device) -> int:
 
 
 def _finished(folder: RunFolder) -> int:
-    """Name the averaged weights on standard output; status 0."""
+    """Name the averaged weights on standard output, the best validated ones if there are any;
+    status 0."""
     if ranks.rank() == 0:
-        print(list(saved_steps(folder.averages).values())[-1])
+        best = folder.best()
+        if best:
+            log.info("best at step %d, J&F %.4f", best["step"], best["score"])
+        print(folder.best_path if best else list(saved_steps(folder.averages).values())[-1])
     return 0
 
 
@@ -143,9 +147,16 @@ def loop(
         if report.stop and step < done:
             return True
         if to_validate and (step % cfg.train.eval_every == 0 or step == done):
+            since = torch.zeros(1)  # validations since the best one, on rank 0
             with distributed.together():
                 if ranks.rank() == 0:
-                    watch.validation(step, validate(cfg, trainer, to_validate, device))
+                    scores = validate(cfg, trainer, to_validate, device)
+                    watch.validation(step, scores)
+                    since += folder.keep_best(trainer, step, scores.get("j_and_f", 0.0))
+            since = distributed.average(since).item() * ranks.world_size()
+            if cfg.train.patience and since >= cfg.train.patience:
+                log.info("no better score in %d validations: done", cfg.train.patience)
+                return False
     return False
 
 

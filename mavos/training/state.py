@@ -2,6 +2,7 @@
 
 result/<exp>_<MODEL>/<STAGE>/ckpt/save_step_<N>.pth      weights and all that training needs
                              ema_ckpt/save_step_<N>.pth  averaged weights, the ones to evaluate
+                             best.pth, best.json         the averages that validated best
                              config.json                 the resolved config
                              metrics.jsonl, train.log, tensorboard/
 """
@@ -107,6 +108,28 @@ class RunFolder:
             distributed.seed_rank(self.cfg.train.seed + step)
         log.info("going on from step %d, %s", step, path)
         return step, content["log"]
+
+    @property
+    def best_path(self) -> Path:
+        """The averages that validated best."""
+        return self.folder / "best.pth"
+
+    def keep_best(self, trainer: Trainer, step: int, score: float) -> int:
+        """Keep the averages as ``best.pth`` if none scored more; returns how many validations have
+        passed since the best one."""
+        best = self.best()
+        if best is None or score > best["score"]:
+            _save(averaged_weights(trainer), self.best_path)
+            best = {"step": step, "score": score, "since": 0}
+        elif step > best["step"]:  # a resumed run may validate a step once more
+            best["since"] += 1
+        write_json(self.folder / "best.json", best)
+        return best["since"]
+
+    def best(self) -> dict | None:
+        """Step and score of ``best.pth``, and the validations since."""
+        path = self.folder / "best.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def write_config(self) -> None:
         """Leave the resolved config beside the checkpoints."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mavos.configs.schema import Config
 from mavos.dataloaders.types import Clips
+from mavos.networks.frozen import FrozenParts
 from mavos.networks.losses import aux_weight, hard_pixel_share
 from mavos.networks.segmenter import TrainableSegmenter
 from mavos.networks.unroll import ClipUnroll, LossConfig, StepSettings, Unrolled, clip_ious
@@ -62,6 +64,7 @@ class Trainer:
                 part.compile()
         self.lap: Callable[[str], object] = lambda part: None  # told when a part of a step is done
         self._unroll: nn.Module | None = None
+        self._frozen: FrozenParts | None = None
         self._teacher_forcing: bool | None = None
 
     def step(self, step: int, batches: list[Clips], stop: bool = False) -> StepReport:
@@ -81,17 +84,19 @@ class Trainer:
             if isinstance(unroll, DistributedDataParallel):  # exchange gradients once
                 unroll.require_backward_grad_sync = clips == total
             share = len(batch.images) / total
-            with torch.autocast(self.device.type, self.autocast, enabled=bool(self.autocast)):
-                result: Unrolled = unroll(
-                    on_device.images,
-                    on_device.labels,
-                    on_device.num_objects,
-                    on_device.permutations,
-                    settings,
-                    batch.most_objects,
-                )
-            self.lap("forward")
-            self.scaler.scale(result.loss * share).backward()
+            half = torch.autocast(self.device.type, self.autocast, enabled=bool(self.autocast))
+            with self._frozen_parts():
+                with half:
+                    result: Unrolled = unroll(
+                        on_device.images,
+                        on_device.labels,
+                        on_device.num_objects,
+                        on_device.permutations,
+                        settings,
+                        batch.most_objects,
+                    )
+                self.lap("forward")
+                self.scaler.scale(result.loss * share).backward()
             self.lap("backward")
             figures.append(_figures(result, on_device, batch.most_objects) * share)
         own_loss, summed = self._exchange(torch.stack(figures).sum(dim=0), stop)
@@ -108,6 +113,14 @@ class Trainer:
             stopped > 0,
             (batches[-1], result),
         )
+
+    def _frozen_parts(self) -> AbstractContextManager[None]:
+        """Within it what is frozen of the encoder costs less, in half precision."""
+        if self.autocast is None or self.cfg.compile:
+            return nullcontext()
+        if self._frozen is None:  # not earlier: a run that goes on loads its weights first
+            self._frozen = FrozenParts(self.model.encoder, self.autocast)
+        return self._frozen.in_use()
 
     def _exchange(self, figures: Tensor, stop: bool) -> tuple[float, Tensor]:
         """This process's loss, and [loss, stop, the other figures] averaged over all."""

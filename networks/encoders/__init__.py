@@ -17,6 +17,10 @@ ENCODERS: dict[str, type[Encoder]] = {
 }
 
 
-def build_encoder(name: str, frozen_bn: bool) -> Encoder:
-    """The encoder ``name``; ``frozen_bn`` keeps batch statistics and their affine as they are."""
-    return ENCODERS[name](norm_layer=FrozenBatchNorm2d if frozen_bn else nn.BatchNorm2d)
+def build_encoder(name: str, frozen_bn: bool, **options: int) -> Encoder:
+    """The encoder ``name``; ``frozen_bn`` keeps batch statistics and their affine as they are.
+
+    options: of MobileNetV2, ``blocks`` and ``stride``.
+    """
+    norm_layer = FrozenBatchNorm2d if frozen_bn else nn.BatchNorm2d
+    return ENCODERS[name](norm_layer=norm_layer, **options)

@@ -29,7 +29,7 @@ def assemble(
     fuse_blocks: puts the inference form of the stack in its place. unused_keys: prefixes of keys,
     as on disk, that files of such networks hold and this one has no modules for.
     """
-    encoder = build_encoder(cfg.encoder, cfg.frozen_bn)
+    encoder = build_encoder(cfg.encoder, cfg.frozen_bn, **cfg.encoder_options)
     *skip_channels, deepest = encoder.channels
     stride, align_corners = encoder.strides[-1], encoder.align_corners
     policy = build_policy(cfg.memory, cfg.memory_frames)
