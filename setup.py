@@ -23,7 +23,7 @@ setup(
         *(f"mavos.{name}" for top in INSIDE for name in [top, *_below(top)]),
     ],
     package_dir={"mavos": "mavos"} | {f"mavos.{name}": name for name in INSIDE},
-    package_data={"mavos.webapp": ["static/*"]},
+    package_data={"mavos": ["weights/*"], "mavos.webapp": ["static/*"]},
     entry_points={"console_scripts": ["mavos = mavos.__main__:main"]},
     install_requires=[
         "torch>=2.6",

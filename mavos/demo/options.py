@@ -4,6 +4,7 @@ import argparse
 
 from mavos.configs.schema import Config
 from mavos.run import options
+from mavos.run.shipped import DEFAULT_MODEL
 from mavos.utils.errors import UserError
 
 _EPILOG = """
@@ -50,7 +51,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     what.add_argument(
         "--every", type=int, default=1, help="take every n-th frame only (default: 1)"
     )
-    options.add_model_options(parser)
+    options.add_model_options(parser, DEFAULT_MODEL)
     how = options.add_computing_options(parser)
     options.add_first_gpu(how)
     how.add_argument("--output", help="result folder (default: results/demo_<video>)")

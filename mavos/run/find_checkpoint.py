@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from mavos.configs.schema import Config
+from mavos.run.shipped import shipped_checkpoint
 from mavos.utils.errors import UserError
 from mavos.utils.paths import PRETRAINED, TRAINED
 
@@ -38,6 +39,7 @@ def find_checkpoint(cfg: Config, trained: Path = TRAINED, pretrained: Path = PRE
         pretrained,
         _downloaded_names(cfg),
         DOWNLOAD_HINT,
+        shipped=cfg.name,
     )
 
 
@@ -91,8 +93,10 @@ def _find(
     pretrained: Path,
     names: list[str],
     hint: str,
+    shipped: str = "",
 ) -> Path:
-    """The newest of a run's saved steps, or the one asked for, else a file of one of the names."""
+    """The newest of a run's saved steps, or the one asked for, else a file of one of the names, else
+    what is shipped for the model ``shipped``."""
     for folder in folders:
         found = saved_steps(folder)
         if step >= 0:
@@ -104,6 +108,8 @@ def _find(
         for name in names:
             if name.lower() in by_name:
                 return by_name[name.lower()]
+    if step < 0 and (path := shipped_checkpoint(shipped)):
+        return path
     looked = [folder / f"save_step_{'<N>' if step < 0 else step}.pth" for folder in folders]
     looked += [pretrained / name for name in names]
     raise UserError(

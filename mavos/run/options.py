@@ -30,10 +30,10 @@ OF_METHOD = ("lt_gap", "st_skip", "max_id_num")  # each method knows the field
 Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Which network with which weights, and what it remembers."""
+def add_model_options(parser: argparse.ArgumentParser, default: str = "mavos") -> None:
+    """Which network, ``default`` if none is named, with which weights, and what it remembers."""
     model = parser.add_argument_group("with which model")
-    add_model(model, "mavos")
+    add_model(model, default)
     model.add_argument(
         "--stage",
         help=f"{', '.join(STAGES)} (default: the dataset's; {OWN_VIDEO_STAGE} for your own video)",

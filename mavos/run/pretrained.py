@@ -12,6 +12,8 @@ from mavos.dataloaders.inputs import InputRule
 from mavos.networks.segmenter import VideoSegmenter
 from mavos.run.build import build
 from mavos.run.devices import prepare
+from mavos.run.find_checkpoint import find_checkpoint
+from mavos.run.shipped import DEFAULT_MODEL
 from mavos.utils.device import has_half_precision_units
 from mavos.utils.errors import UserError
 
@@ -27,16 +29,17 @@ class Loaded(NamedTuple):
 
 
 def load_model(
-    name: str,
-    checkpoint: str | Path,
+    name: str = DEFAULT_MODEL,
+    checkpoint: str | Path | None = None,
     device: str = "auto",
     amp: bool = True,
     overrides: Sequence[str] = (),
 ) -> Loaded:
     """The network ready to segment; ``VideoTracker(*load_model(...))`` tracks with it.
 
-    name: of ``mavos.configs.models.MODELS``; checkpoint: a file for it. device: cpu, mps, cuda or
-    cuda:N; auto takes the fastest. amp: compute in half precision where the device has units for
+    name: of ``mavos.configs.models.MODELS``; checkpoint: a file for it, None: the one that
+    ``find_checkpoint`` finds, such as that of the small network in the package. device: cpu, mps,
+    cuda or cuda:N; auto takes the fastest. amp: compute in half precision where the device has units for
     it, else in fp32, as PyTorch is set. overrides: config fields as "section.field=value", e.g.
     "model.test_memory_gap=20", "eval.max_resolution=480", "eval.compile=True";
     "model.late_masks=store" is the rule of tools/eval.py. Raises UserError for an unknown name,
@@ -51,4 +54,5 @@ def load_model(
     picked = prepare(device, whole_process=False)
     half = f"eval.amp={amp and has_half_precision_units(picked)}"
     cfg = configs.load(name, OWN_VIDEO_STAGE, [half, *overrides], interactive=True)
-    return Loaded(*build(cfg, Path(checkpoint), picked), picked)
+    found = find_checkpoint(cfg) if checkpoint is None else Path(checkpoint)
+    return Loaded(*build(cfg, found, picked), picked)

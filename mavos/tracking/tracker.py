@@ -25,6 +25,7 @@ from mavos.networks.segmenter import VideoSegmenter
 from mavos.networks.transfers import transfers_for
 from mavos.networks.wrappers import ObjectGroups
 from mavos.run.pretrained import load_model
+from mavos.run.shipped import DEFAULT_MODEL
 from mavos.tracking.given_masks import Given, as_array, read_given
 from mavos.tracking.result import Belief, Result, presence
 from mavos.tracking.settling import (
@@ -100,8 +101,8 @@ class VideoTracker:
     @classmethod
     def from_pretrained(
         cls,
-        model: str,
-        checkpoint: str | Path,
+        model: str = DEFAULT_MODEL,
+        checkpoint: str | Path | None = None,
         device: str | None = None,
         amp: bool = True,
         overrides: Sequence[str] = (),

@@ -4,6 +4,7 @@ import argparse
 
 from mavos.configs.schema import Config
 from mavos.run import options
+from mavos.run.shipped import DEFAULT_MODEL
 from mavos.utils.errors import UserError
 
 _ABOVE_ZERO = ("max_upload_mb", "max_frames", "max_sessions", "keep_minutes")
@@ -18,7 +19,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         "Its address is printed on standard output.",
         epilog="Any config field can be set too: section.field=value. Fields: configs/schema/.",
     )
-    options.add_model_options(parser)
+    options.add_model_options(parser, DEFAULT_MODEL)
     options.add_first_gpu(options.add_computing_options(parser))
     page = parser.add_argument_group("the page")
     add = page.add_argument
