@@ -1,4 +1,4 @@
-"""Weights in the package: found by default, refused if altered or missing, never for another model."""
+"""Weights in the package: found by default, refused if altered, never for another model."""
 
 import hashlib
 import shutil

@@ -95,8 +95,8 @@ def _find(
     hint: str,
     shipped: str = "",
 ) -> Path:
-    """The newest of a run's saved steps, or the one asked for, else a file of one of the names, else
-    what is shipped for the model ``shipped``."""
+    """The newest of a run's saved steps, or the one asked for, else a file of one of the names,
+    else what is shipped for the model ``shipped``."""
     for folder in folders:
         found = saved_steps(folder)
         if step >= 0:
