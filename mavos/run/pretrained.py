@@ -40,8 +40,8 @@ def load_model(
     name: of ``mavos.configs.models.MODELS``; checkpoint: a file for it, None: the one that
     ``find_checkpoint`` finds, such as that of the small network in the package. device: cpu, mps,
     cuda or cuda:N; auto takes the fastest. amp: compute in half precision where the device has
-    units for it, else in fp32, as PyTorch is set. overrides: config fields as "section.field=value", e.g.
-    "model.test_memory_gap=20", "eval.max_resolution=480", "eval.compile=True";
+    units for it, else in fp32, as PyTorch is set. overrides: config fields as
+    "section.field=value", e.g. "model.test_memory_gap=20", "eval.max_resolution=480", "eval.compile=True";
     "model.late_masks=store" is the rule of tools/eval.py. Raises UserError for an unknown name,
     field or device, or a file that does not fit.
     """
