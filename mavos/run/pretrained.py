@@ -41,9 +41,9 @@ def load_model(
     ``find_checkpoint`` finds, such as that of the small network in the package. device: cpu, mps,
     cuda or cuda:N; auto takes the fastest. amp: compute in half precision where the device has
     units for it, else in fp32, as PyTorch is set. overrides: config fields as
-    "section.field=value", e.g. "model.test_memory_gap=20", "eval.max_resolution=480", "eval.compile=True";
-    "model.late_masks=store" is the rule of tools/eval.py. Raises UserError for an unknown name,
-    field or device, or a file that does not fit.
+    "section.field=value", e.g. "model.test_memory_gap=20", "eval.max_resolution=480",
+    "eval.compile=True"; "model.late_masks=store" is the rule of tools/eval.py. Raises UserError for
+    an unknown name, field or device, or a file that does not fit.
     """
     for override in overrides:
         if override.startswith(_SAID_OTHERWISE):
