@@ -421,7 +421,7 @@ def test_a_look_is_marked_and_leaves_the_results_alone(done, tmp_path, monkeypat
     ran = run_table(table, look)
     assert [path.name for path in ran.files] == [f"tiny_first2{x}" for x in (".md", ".csv", ".png")]
     text = ran.files[0].read_text(encoding="utf-8")
-    assert "A look, not the benchmark: the first 2 videos of each test set only." in text
+    assert "A look, not the benchmark: only the first 2 of each test set's videos." in text
     assert "| 2 of 30 |" in text
     (job,) = make_jobs(table, look, Data(look.data_root))["nano"].values()
     done_videos = sorted(path.stem for path in (job.folder / "finished").iterdir())
