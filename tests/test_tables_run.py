@@ -128,7 +128,7 @@ def test_mistakes_are_reported(options, message):
 
 def test_where_no_row_has_its_files_the_tables_are_written_and_the_status_is_2(bare, tmp_path):
     ended = run("--run", "table2", "table6", *bare, main=command.main)
-    assert ended.status == 2 and "nothing could run: every row lacks files" in ended.stderr
+    assert ended.status == 2 and "nothing could run: files of every row are missing" in ended.stderr
     for name in ("table2", "table6"):
         with (tmp_path / "out" / f"{name}.csv").open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
