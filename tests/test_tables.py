@@ -207,3 +207,25 @@ def test_training_commands_make_the_weights_that_a_row_wants(row, on):
     assert job.checkpoint.parent == run_folder(cfg) / "ema_ckpt"
     chain = [parse_training(words.split()[2:])[0] for words in (*before, last)]
     assert [cfg.train.start for cfg in chain] == ["pre", *(cfg.stage for cfg in chain[:-1])]
+
+
+def test_the_scores_in_readme_are_the_papers():
+    """J&F and FPS of each model that the paper prints, in README's table of models."""
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    lines = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    shown = {cells[1].strip(" `"): cells for cells in lines}
+    titles = next(line for line in text.splitlines() if line.startswith("| `--model`")).split("|")
+    where = {title.strip(): place for place, title in enumerate(titles)}
+    printed: dict[tuple[str, str], float] = {}
+    for name, key, title in (
+        ("table4", "J&F DAVIS", "DAVIS 2017"),
+        ("table2", "J&F LVOS", "LVOS"),
+        ("table3", "J&F LTV", "Long-Time Video"),
+        ("table2", "FPS LVOS", "their FPS"),
+    ):
+        for row in TABLES[name].rows:
+            if row.network and row.label != "AOT-B":  # of which README shows its authors' score
+                printed[row.network.model, title] = TABLES[name].printed(row.label, key)
+    assert len(printed) == 19
+    for (model, title), value in printed.items():
+        assert shown[model][where[title]].strip() == f"{value:.1f}", (model, title)

@@ -128,7 +128,7 @@ def test_mistakes_are_reported(options, message):
 
 def test_where_no_row_has_its_files_the_tables_are_written_and_the_status_is_2(bare, tmp_path):
     ended = run("--run", "table2", "table6", *bare, main=command.main)
-    assert ended.status == 2 and "nothing could run: every row lacks files" in ended.stderr
+    assert ended.status == 2 and "nothing could run: files of every row are missing" in ended.stderr
     for name in ("table2", "table6"):
         with (tmp_path / "out" / f"{name}.csv").open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -421,7 +421,7 @@ def test_a_look_is_marked_and_leaves_the_results_alone(done, tmp_path, monkeypat
     ran = run_table(table, look)
     assert [path.name for path in ran.files] == [f"tiny_first2{x}" for x in (".md", ".csv", ".png")]
     text = ran.files[0].read_text(encoding="utf-8")
-    assert "A look, not the benchmark: the first 2 videos of each test set only." in text
+    assert "A look, not the benchmark: only the first 2 of each test set's videos." in text
     assert "| 2 of 30 |" in text
     (job,) = make_jobs(table, look, Data(look.data_root))["nano"].values()
     done_videos = sorted(path.stem for path in (job.folder / "finished").iterdir())

@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     if failed:
         log.error("%d failed; what was measured is kept, the same command resumes", failed)
     elif all(one.all_missing for one in ran):
-        log.error("nothing could run: every row lacks files; --list shows which, and their sources")
+        log.error("nothing could run: files of every row are missing; --list shows them")
     else:
         return 0
     return USER_ERROR

@@ -37,9 +37,9 @@ def make_jobs(table: Table, row: Row, setup: Setup, data: Data) -> dict[str, Job
 
 def _make_job(row: Row, network: Network, on: str, setup: Setup, data: Data) -> Job:
     test_set = TEST_SETS[on]
-    stage = find_dataset(test_set.dataset)[1].stage
+    name, dataset = find_dataset(test_set.dataset)
     more = [f"exp_name={network.experiment}"] if network.experiment else []
-    cfg = configs.load(network.model, stage, [*network.overrides, *more])
+    cfg = configs.load(network.model, dataset.stage, [*network.overrides, *more], dataset=name)
     checkpoint, missing = _checkpoint(network, on, cfg, setup)
     released = network.is_released_for(on)
     named = [checkpoint.stem] if released else [network.experiment, network.model]

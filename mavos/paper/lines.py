@@ -81,7 +81,7 @@ def warnings(lines: Sequence[Line], setup: Setup) -> Iterator[str]:
     """What keeps ours from being compared, with the paper's or one row with another."""
     parts = [part for line in lines for part in line.parts.values() if part.measured is not None]
     if setup.videos:
-        yield f"A look, not the benchmark: the first {setup.videos} videos of each test set only."
+        yield f"A look, not the benchmark: only the first {setup.videos} of each test set's videos."
     few = dict.fromkeys(
         f"{part.measured.videos} of the {part.job.full} videos of {part.job.where}"
         for part in parts

@@ -44,13 +44,13 @@ def _detail(line: Line) -> str:
     """What there is to say of a row: where it was measured, what is missing, what is wrong."""
     parts = line.parts.values()
     if line.state == "done":
-        told = dict.fromkeys(f"{p.measured.device} {p.job.finished()}".strip() for p in parts)
+        said = dict.fromkeys(f"{p.measured.device} {p.job.finished()}".strip() for p in parts)
     else:
-        told = dict.fromkeys(str(missing) for part in parts for missing in part.job.missing)
-        told |= dict.fromkeys(
+        said = dict.fromkeys(str(missing) for part in parts for missing in part.job.missing)
+        said |= dict.fromkeys(
             part.status for part in parts if part.state == "ready" and part.status != "not run"
         )
-    return "; ".join(told)
+    return "; ".join(said)
 
 
 def _row(line: Line) -> dict[str, Any]:

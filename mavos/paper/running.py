@@ -35,7 +35,7 @@ class Ran:
 
     files: list[Path] = field(default_factory=list)
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
-    all_missing: bool = False  # every job lacks its files
+    all_missing: bool = False  # the files of every job are missing
 
 
 class RowFailed(Exception):

@@ -50,7 +50,8 @@ def make(table: Table, lines: Sequence[Line]) -> "Figure":
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     memory.legend(frameon=False, fontsize=8, loc="upper left")
-    figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=8.5)
+    handles, names = speed.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper right", ncols=4, frameon=False, fontsize=8.5)
     return figure
 
 
