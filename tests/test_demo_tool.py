@@ -234,7 +234,7 @@ def test_many_damaged_frames_do_not_flood_the_screen(demo, frames, mask, monkeyp
         (frames / f"img{bad}.png").write_bytes(b"")
     ended = demo(frames, "--mask", mask)
     assert ended.stderr.count("gets the masks of the one before") == 3
-    assert ended.stderr.count("more damaged frames are not told here") == 1
+    assert ended.stderr.count("more damaged frames are not logged") == 1
 
 
 BAD_VIDEOS = {  # name: (size, frames, damaged ones, what is told)

@@ -39,8 +39,8 @@ def first_good(frames: Iterator[SourceFrame], source: str) -> tuple[list[SourceF
         seen.append(frame)
         if frame.image is not None:
             return seen, frame.image
-    told = f"; the first: {seen[0].fault}" if seen else ""
-    raise UserError(f"{source}: no frame of it can be decoded{told}")
+    first = f"; the first: {seen[0].fault}" if seen else ""
+    raise UserError(f"{source}: no frame of it can be decoded{first}")
 
 
 def track(
@@ -112,4 +112,4 @@ def _tell(frame: SourceFrame, fault: str, count: int) -> None:
     if count <= _FAULTS_TOLD:
         log.warning("frame %s gets the masks of the one before: %s", frame.name, fault)
     if count == _FAULTS_TOLD:
-        log.warning("more damaged frames are not told here; summary.json has them all")
+        log.warning("more damaged frames are not logged; summary.json has them all")

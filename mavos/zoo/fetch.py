@@ -1,4 +1,4 @@
-"""Bytes from a web server or Google Drive to a file, going on where an earlier call stopped."""
+"""Bytes from a web server or Google Drive to a file, resuming where an earlier call stopped."""
 
 import inspect
 import os
@@ -53,7 +53,7 @@ def fetch_url(url: str, target: Path, tick: Tick) -> None:
     if total is not None and done != total:  # a connection that is cut reads like the end
         raise NotFetched(
             f"the connection to {host} broke off after {done} of {total} bytes",
-            "give the same command again: it goes on from there",
+            "give the same command again: it resumes there",
         )
     os.replace(part, target)
 
@@ -85,7 +85,7 @@ def fetch_drive(drive_id: str, target: Path, tick: Tick) -> None:
     except gdown.exceptions.DownloadError as error:
         raise NotFetched(
             f"gdown: {str(error).splitlines()[0].rstrip(' .:')}",
-            "give the same command again to go on, with --overwrite to begin anew",
+            "give the same command again to resume, with --overwrite to begin anew",
         ) from error
 
 
@@ -116,7 +116,7 @@ def _told(host: str, target: Path) -> Iterator[None]:
         if not any(map(_is_of_opening, causes)):
             raise NotFetched(
                 f"the connection to {host} broke off ({first})",
-                "give the same command again: it goes on from there",
+                "give the same command again: it resumes there",
             ) from error
         raise NotFetched(
             f"no connection to {host} ({first})",
