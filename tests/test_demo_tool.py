@@ -229,7 +229,7 @@ def test_the_mask_of_a_damaged_frame_waits_for_the_next(demo, frames, mask, tmp_
 
 
 def test_many_damaged_frames_do_not_flood_the_screen(demo, frames, mask, monkeypatch):
-    monkeypatch.setattr("mavos.demo.tracking._FAULTS_TOLD", 3)
+    monkeypatch.setattr("mavos.demo.tracking._FAULTS_LOGGED", 3)
     for bad in range(2, 9):
         (frames / f"img{bad}.png").write_bytes(b"")
     ended = demo(frames, "--mask", mask)

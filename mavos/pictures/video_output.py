@@ -87,7 +87,7 @@ class VideoWriter:
         if height % 2 or width % 2:  # codecs store colour at half the resolution
             grown = 0, height % 2, 0, width % 2
             frame = cv2.copyMakeBorder(frame, *grown, cv2.BORDER_REPLICATE)
-        with self._telling_faults():
+        with self._faults_as_output_errors():
             if self._container is None:
                 self._shape = (height, width, 3)
                 self._open(frame.shape[1], frame.shape[0])
@@ -161,7 +161,7 @@ class VideoWriter:
     def _finish(self) -> None:
         if self._written == 0:
             raise UserError(f"no frame to write to {self._path}")
-        with self._telling_faults():
+        with self._faults_as_output_errors():
             self._container.mux(self._stream.encode(None))
             if self._sound is not None:
                 self._sound.finish(self._written / self._rate)
@@ -181,7 +181,7 @@ class VideoWriter:
             self._partial.unlink()
 
     @contextlib.contextmanager
-    def _telling_faults(self):
+    def _faults_as_output_errors(self):
         try:
             yield
         except self._av.FFmpegError as error:

@@ -40,7 +40,7 @@ def fetch_url(url: str, target: Path, tick: Tick) -> None:
     part = target.with_name(f"{target.name}.part")
     have = part.stat().st_size if part.is_file() else 0
     host = urlsplit(url).netloc
-    with _told(host, part), _open(url, have) as response:
+    with _as_not_fetched(host, part), _open(url, have) as response:
         goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         done = have if goes_on else 0
         length = response.headers.get("Content-Length")
@@ -71,7 +71,7 @@ def fetch_drive(drive_id: str, target: Path, tick: Tick) -> None:
         raise _no_gdown()
     url = DRIVE_FILE.format(drive_id)
     try:
-        with _told(urlsplit(url).netloc, target):
+        with _as_not_fetched(urlsplit(url).netloc, target):
             gdown.download(
                 url=url,
                 output=str(target),
@@ -101,7 +101,7 @@ def _open(url: str, have: int):
 
 
 @contextmanager
-def _told(host: str, target: Path) -> Iterator[None]:
+def _as_not_fetched(host: str, target: Path) -> Iterator[None]:
     """Errors of connections, also those of requests, and of writing, in our words."""
     try:
         yield
