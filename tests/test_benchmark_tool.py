@@ -374,7 +374,7 @@ MISTAKES = {
     ("--model", "aott", "--policy", "mca"): "--model aott --policy mca: the memory mca needs",
     ("--policy", "some"): "memory must be one of mca, reference,",
     ("--dtype", "half"): "dtype must be one of fp32, tf32, bf16, fp16; got 'half'",
-    ("--dtype", "bf16", "--amp"): "leave it or --dtype out",
+    ("--dtype", "bf16", "--amp"): "leave out it or --dtype",
     ("--device", "tpu"): "device 'tpu' is not available here",
     ("--frames", 1): "--frames must be at least 2, got 1",
     ("--objects", 0): "--objects must be 1 to 254, got 0",
