@@ -6,7 +6,7 @@ from pathlib import Path
 
 import eval_tool
 import pytest
-from benchmark_tool import BENCHMARKS, NANO, load, run, start, reported
+from benchmark_tool import BENCHMARKS, NANO, load, reported, run, start
 from eval_tool import ROOT
 from train_data import save_video
 
