@@ -12,7 +12,7 @@ from typing import BinaryIO
 from mavos.webapp.refusals import Refused
 
 _KEEP_FREE = 500 * 2**20  # bytes of the disk that are left alone
-_HEAD = 64  # bytes that tell the kind of a file
+_HEAD = 64  # bytes that show the kind of a file
 _CHECK_EVERY = 16 * 2**20  # bytes between two looks at the disk
 
 # (how a file begins, suffix). Only these reach the decoders: FFmpeg also reads playlists,
