@@ -33,6 +33,7 @@ setup(
         "Pillow>=10.1",
         "numpy",
         "psutil",
+        "safetensors",
         "filelock",
         "tensorboard",
         "tqdm",

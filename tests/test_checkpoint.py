@@ -255,3 +255,16 @@ def test_a_part_has_its_names_within_those_of_the_network():
 
 def test_marks_name_models_that_are_there():
     assert {model for model, _ in MARKS} <= MODELS.keys()
+
+
+def test_safetensors_are_written_and_read(tmp_path):
+    torch.manual_seed(0)
+    model, other = (build_model(configs.load("mavos_nano").model) for _ in range(2))
+    path = tmp_path / "nano.safetensors"
+    save_weights(model, path)
+    assert load_weights(other, path) == []
+    wanted = model.state_dict()
+    assert all(torch.equal(value, wanted[key]) for key, value in other.state_dict().items())
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"nano\.safetensors as safetensors .*download it again"):
+        load_weights(other, path)

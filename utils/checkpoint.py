@@ -4,6 +4,8 @@ import pickle
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,7 @@ from mavos.utils.errors import UserError
 from mavos.utils.files import atomic_path
 from mavos.utils.key_names import KeyNames
 
+SAFETENSORS = ".safetensors"
 # What torch.load raises on a file that is cut short or of another kind.
 DAMAGED = (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError)
 
@@ -38,26 +41,27 @@ def file_content(model: nn.Module, state: Mapping[str, Tensor] | None = None) ->
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the weights as the released code does; it loads them, and so do we."""
+    """Write the weights as the released code does; it loads them, and so do we.
+
+    A path that ends in ``.safetensors`` gets that format, with the same names of keys.
+    """
     with atomic_path(path) as partial, open(partial, "wb") as file:
-        torch.save(file_content(model), file)
+        if path.suffix == SAFETENSORS:
+            state = official_state_dict(model)
+            file.write(safetensors.torch.save({k: v.contiguous() for k, v in state.items()}))
+        else:
+            torch.save(file_content(model), file)
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The weights in a file, under the names they have on disk.
 
-    Understands every wrapper of ``WRAPPERS``, a bare dictionary and ``module.`` prefixes.
-    Raises UserError for a file that is absent, damaged or something else.
+    Understands every wrapper of ``WRAPPERS``, a bare dictionary, ``module.`` prefixes and
+    safetensors. Raises UserError for a file that is absent, damaged or something else.
     """
     if not Path(path).is_file():
         raise UserError(f"no checkpoint {path}; check the path")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGED as error:
-        raise UserError(
-            f"cannot read {path} as a PyTorch checkpoint: it is cut short, of another kind, or "
-            "holds more than tensors and plain values; download it again, or save its state_dict"
-        ) from error
+    content = _read_safetensors(path) if Path(path).suffix == SAFETENSORS else _read_pickle(path)
     for wrapper in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
@@ -70,6 +74,26 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         for key, value in content.items()
         if isinstance(value, Tensor)
     }
+
+
+def _read_pickle(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except DAMAGED as error:
+        raise UserError(
+            f"cannot read {path} as a PyTorch checkpoint: it is cut short, of another kind, or "
+            "holds more than tensors and plain values; download it again, or save its state_dict"
+        ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(
+            f"cannot read {path} as safetensors ({error}): it is cut short or of another kind; "
+            "download it again"
+        ) from error
 
 
 def load_state(

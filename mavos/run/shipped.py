@@ -18,7 +18,12 @@ class Shipped(NamedTuple):
     sha256: str
 
 
-SHIPPED: dict[str, Shipped] = {}
+SHIPPED: dict[str, Shipped] = {
+    "mavos_small": Shipped(
+        "mavos_small.safetensors",
+        "8b0dd3b377867e27b4ede1538dc6158d78040167315edb39fa66d5882aaa56f4",
+    ),
+}
 
 
 @cache
