@@ -1,6 +1,7 @@
 """What functions that list datasets share: roots, list files, meta files, given masks."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mavos.dataloaders.media.images import list_images, natural_key
+from mavos.dataloaders.media.file_listing import is_hidden, natural_key
+from mavos.dataloaders.media.images import list_images
 from mavos.dataloaders.media.mask_files import list_masks, read_mask
 from mavos.dataloaders.types import Video
 from mavos.utils.errors import UserError
@@ -101,9 +103,10 @@ def masks_of_objects(folder: Path, starts: Mapping[int, str], source: str) -> Ch
 
     def choose(names: list[str]) -> Given:
         masks: dict[str, Path] = {}
+        known = set(names)
         for object_id, name in starts.items():
             path = folder / f"{name}.png"
-            if name not in names:
+            if name not in known:
                 raise UserError(
                     f"{source}/{object_id}: frame '{name}' is not among the frames of the video "
                     f"({names[0]} to {names[-1]}). Download the data again, or correct the file"
@@ -163,14 +166,11 @@ def subfolders(folder: Path) -> list[str]:
     """Names of the folders in ``folder`` in natural order, hidden ones left out."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; expected one folder of frames per video")
-    names = [
-        path.name
-        for path in sorted(folder.iterdir(), key=natural_key)
-        if path.is_dir() and not path.name.startswith(".")
-    ]
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not is_hidden(entry.name) and entry.is_dir()]
     if not names:
         raise UserError(f"{folder}: no folder in it; expected one folder of frames per video")
-    return names
+    return sorted(names, key=natural_key)
 
 
 def read_meta(path: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mavos.dataloaders.media.images import IMAGE_SUFFIXES, PILLOW_ERRORS, files_by_stem, read_file
+from mavos.dataloaders.media.file_listing import files_by_stem
+from mavos.dataloaders.media.images import IMAGE_SUFFIXES, PILLOW_ERRORS, read_file
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE, davis_palette, values_in
 
