@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mavos.dataloaders.media.captures import shown
-from mavos.dataloaders.media.pixel_limit import check_pixels
+from mavos.utils.pixel_limit import check_pixels
 from mavos.utils.errors import UserError
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,11 @@ class Frames:
     def length(self) -> int | None:
         """Number of frames that are given out, as far as it is known before the end."""
         return None if self.source_length is None else self.wanted.count(self.source_length)
+
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Index in the source by name, where it has names."""
+        return {name: index for index, name in enumerate(self.names or ())}
 
     @property
     def dropped(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mavos.dataloaders.media.file_listing import data_files, frames_among, in_order_by_stem
-from mavos.dataloaders.media.pixel_limit import check_pixels, most_pixels
+from mavos.utils.pixel_limit import check_pixels, most_pixels
 from mavos.utils.errors import UserError
 
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})

@@ -10,7 +10,7 @@ from PIL import Image
 from mavos.dataloaders.media.captures import shown
 from mavos.dataloaders.media.footage import Footage, Moment
 from mavos.dataloaders.media.images import PILLOW_ERRORS, bits_of, pictures_in
-from mavos.dataloaders.media.pixel_limit import check_pixels
+from mavos.utils.pixel_limit import check_pixels
 from mavos.utils.errors import UserError
 
 _DEEP = ("I;16", "I;16B", "I;16L", "I")  # grey of more than 8 bits

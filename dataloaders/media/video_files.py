@@ -19,7 +19,7 @@ from mavos.dataloaders.media.containers import (
     report,
 )
 from mavos.dataloaders.media.footage import Footage, Moment
-from mavos.dataloaders.media.pixel_limit import most_pixels
+from mavos.utils.pixel_limit import most_pixels
 from mavos.utils.cores import cores
 
 if TYPE_CHECKING:
