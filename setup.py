@@ -29,7 +29,7 @@ setup(
         "torch>=2.6",
         "torchvision>=0.21",
         "opencv-python",
-        "av",
+        "av>=17",
         "Pillow>=10.1",
         "numpy",
         "psutil",
@@ -40,6 +40,7 @@ setup(
     extras_require={
         "test": ["pytest", "pytest-xdist", "ruff", *APP, "httpx2", "playwright"],
         "app": APP,
+        "heic": ["pillow-heif"],  # pictures of iPhones
         "plots": ["matplotlib"],  # curves
         "download": ["gdown>=6.5"],  # files of Google Drive
         # its build imports the torch you have: pip install --no-build-isolation -e .[correlation]

@@ -1,5 +1,7 @@
 """How many pixels a picture may have before it is decoded; one limit for all tools."""
 
+from PIL import Image
+
 from mavos.utils.errors import UserError
 
 DEFAULT = 64_000_000  # 8K has 33 million; a decoded picture takes 192 MB at the limit
@@ -18,6 +20,7 @@ def set_most_pixels(number: int) -> None:
     if number < 1:
         raise UserError(f"--max_pixels must be 1 or more, got {number}")
     _most_pixels = number
+    Image.MAX_IMAGE_PIXELS = max(number, DEFAULT)  # Pillow refuses what is twice as large
 
 
 def check_pixels(width: int, height: int, name: object) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mavos.configs.schema.checks import check_choices, not_negative, positive
+from mavos.utils import pixel_limit
 from mavos.utils.errors import UserError
 
 
@@ -25,6 +26,7 @@ class EvalConfig:
     device: str = "auto"
     threads: int = 0  # CPU threads of the network in each process; 0: PyTorch's choice
     compile: bool = False  # CUDA graphs on a GPU, torch.compile elsewhere
+    max_pixels: int = pixel_limit.DEFAULT  # of a frame or a mask; larger ones are refused
     output: str = ""  # result folder; empty: ``results/<dataset>/<run>`` of the project
     overwrite: bool = False  # do finished videos again
 
@@ -33,6 +35,7 @@ class EvalConfig:
         if self.max_resolution is not None:
             positive(self, "max_resolution")
         not_negative(self, "threads")
+        positive(self, "max_pixels")
         if self.amp and self.dtype != "fp32":
             raise UserError(f"amp chooses a half precision by itself; leave it or {self.dtype} out")
         if not self.scales or min(self.scales) <= 0:

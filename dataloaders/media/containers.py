@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mavos.dataloaders.media.captures import shown
-from mavos.utils.pixel_limit import check_pixels
 from mavos.utils.errors import UserError
+from mavos.utils.pixel_limit import check_pixels
 
 if TYPE_CHECKING:
     from av import Packet

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from mavos.dataloaders.media.file_listing import data_files, frames_among, in_order_by_stem
-from mavos.utils.pixel_limit import check_pixels, most_pixels
 from mavos.utils.errors import UserError
+from mavos.utils.pixel_limit import check_pixels, most_pixels
 
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 IMAGE_SUFFIXES = HEIF_SUFFIXES | frozenset(

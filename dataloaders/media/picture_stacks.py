@@ -10,8 +10,8 @@ from PIL import Image
 from mavos.dataloaders.media.captures import shown
 from mavos.dataloaders.media.footage import Footage, Moment
 from mavos.dataloaders.media.images import PILLOW_ERRORS, bits_of, pictures_in
-from mavos.utils.pixel_limit import check_pixels
 from mavos.utils.errors import UserError
+from mavos.utils.pixel_limit import check_pixels
 
 _DEEP = ("I;16", "I;16B", "I;16L", "I")  # grey of more than 8 bits
 _SAMPLED = 8  # pictures that are looked at to know the range of such values

@@ -19,8 +19,8 @@ from mavos.dataloaders.media.containers import (
     report,
 )
 from mavos.dataloaders.media.footage import Footage, Moment
-from mavos.utils.pixel_limit import most_pixels
 from mavos.utils.cores import cores
+from mavos.utils.pixel_limit import most_pixels
 
 if TYPE_CHECKING:
     from av import VideoFrame

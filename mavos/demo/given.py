@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 from mavos.dataloaders.media.frames import Frames
 from mavos.dataloaders.media.mask_files import list_masks, read_mask
 from mavos.dataloaders.types import numbered_frame_name
@@ -43,14 +45,20 @@ def check_masks(masks: dict[int, Path], size: tuple[int, int]) -> None:
     """
     # thousands of them would take minutes: the others are checked when their frame is reached
     for path in list(masks.values())[:_CHECKED_BEFORE]:
-        labels = read_mask(path)
-        if labels.shape != size:
-            raise UserError(
-                f"{path}: the mask is {labels.shape[1]}x{labels.shape[0]}, the frames are "
-                f"{size[1]}x{size[0]} (width x height). Make the mask at the size of the frames"
-            )
+        labels = read_given(path, size)
         if not set(values_in(labels)) - {0, IGNORE}:
             raise UserError(f"{path}: there is no object in this mask; expected ids 1 to 254")
+
+
+def read_given(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Ids of a mask, (H, W) uint8; UserError if it is unreadable or not of ``size`` (H, W)."""
+    labels = read_mask(path)
+    if labels.shape != size:
+        raise UserError(
+            f"{path}: the mask is {labels.shape[1]}x{labels.shape[0]}, the frames are "
+            f"{size[1]}x{size[0]} (width x height). Make the mask at the size of the frames"
+        )
+    return labels
 
 
 def _of_folder(folder: Path, frames: Frames) -> list[tuple[int, Path]]:

@@ -35,7 +35,8 @@ class OverlayWriter:
         """Schedule a frame, (H, W, 3) uint8 RGB, with its labels, (H, W).
 
         missing: frames that were dropped before it, which take their time in the video. time: when
-        it is shown, in seconds; None: at the frame rate. Waits while too many are pending. The arrays must not change any more.
+        it is shown, in seconds; None: at the frame rate. Waits while too many are pending. The
+        arrays must not change any more.
         """
         while self._pending and (len(self._pending) >= _MOST_WAITING or self._pending[0].done()):
             self._pending.popleft().result()

@@ -7,6 +7,7 @@ from mavos import configs
 from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
 from mavos.configs.stages import OWN_VIDEO_STAGE, STAGES
+from mavos.utils import pixel_limit
 from mavos.utils.errors import UserError
 
 # Options of the released code and the config fields they set.
@@ -22,6 +23,7 @@ COMPUTING_FIELDS = {
     "amp": "eval.amp",
     "device": "eval.device",
     "threads": "eval.threads",
+    "max_pixels": "eval.max_pixels",
     "compile": "eval.compile",
 }
 FIELDS = MODEL_FIELDS | COMPUTING_FIELDS
@@ -63,6 +65,7 @@ def add_computing_options(parser: argparse.ArgumentParser) -> argparse._Argument
         type=float,
         help="long edge at most 5/3 of it (default: 624, mavos_nano 240)",
     )
+    add_pixel_limit(how, None)
     how.add_argument("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
     add_half_precision(how)
     how.add_argument(
@@ -82,6 +85,16 @@ def add_computing_options(parser: argparse.ArgumentParser) -> argparse._Argument
 
 def add_model(group: Options, default: str) -> None:
     group.add_argument("--model", default=default, help=f"{', '.join(MODELS)} (default: {default})")
+
+
+def add_pixel_limit(group: Options, default: int | None) -> None:
+    group.add_argument(
+        "--max_pixels",
+        type=int,
+        default=default,
+        help="larger frames and masks are refused before they are decoded (default: "
+        f"{pixel_limit.DEFAULT})",
+    )
 
 
 def add_experiment(group: Options) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path, PurePosixPath
 from mavos.dataloaders.media.images import read_file
 from mavos.dataloaders.media.mask_files import MASK_SUFFIXES, list_masks
 from mavos.utils.errors import UserError
+from mavos.utils.pixel_limit import most_pixels
+
+_BYTES_OF_A_PIXEL = 8  # of an array of integers
 
 
 class FolderOfMasks:
@@ -64,6 +67,12 @@ class ZipOfMasks:
     def read(self, name: str) -> bytes:
         member = name.removeprefix(f"{self._archive}/")
         try:
+            size = self._zip.getinfo(member).file_size
+            if size > most_pixels() * _BYTES_OF_A_PIXEL:  # a few kilobytes can hold gigabytes
+                raise UserError(
+                    f"{name}: {size} bytes when unpacked, more than a mask of {most_pixels()} "
+                    "pixels takes; check the archive, or raise --max_pixels"
+                )
             data = self._zip.read(member)
         # RuntimeError: encrypted, or packed by an unknown method
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
