@@ -13,7 +13,7 @@ def _below(top: str) -> list[str]:
 
 setup(
     name="mavos",
-    version="0.1.0",
+    version="0.2.0",
     description="Semi-supervised video object segmentation with a constant-size long-term memory",
     license="BSD-3-Clause",
     python_requires=">=3.10",

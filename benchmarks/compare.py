@@ -5,9 +5,9 @@
 
 The slow one is ``reference.py``, a plain reading of the network, or, with --release, a checkout of
 https://github.com/Amshaker/MAVOS. Each side is a process of its own; they take turns, and one is
-idle while the other runs. Both remember the same made-up labels, so that a difference does not feed
-on itself. With the defaults every tenth measured frame is fused into the long-term memory. The slow
-side runs in plain fp32 unless --baseline same gives it the mode of ours.
+idle while the other runs. Both remember the same synthetic labels, so that a difference does not
+feed on itself. With the defaults every tenth measured frame is fused into the long-term memory. The
+slow side runs in plain fp32 unless --baseline same gives it the mode of ours.
 """
 
 import argparse
@@ -34,7 +34,7 @@ MODES = {
     "fp16": ("fp16", True),
 }
 PLAIN = "fp32_no_routing"
-NEAR_TIE = 1e-3  # logits nearer than that may be told apart either way
+NEAR_TIE = 1e-3  # logits nearer than that may go either way
 
 
 def main(argv: list[str]) -> int:
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
             torch.manual_seed(0)
             network = build_model(cfg.model)
             save_weights(network, folder / "weights.pth")
-            video = harness.made_up_video(
+            video = harness.synthetic_video(
                 size, harness.network_size(cfg, network, size), args.objects, torch.device("cpu")
             )
             torch.save({"images": video.images, "labels": video.labels}, folder / "video.pt")
@@ -121,9 +121,9 @@ def _play(args: argparse.Namespace, players: list[Player]) -> tuple[list[dict], 
         # a turn ends where measuring begins
         stop = min(frame + args.turn, total if frame >= args.warmup else args.warmup)
         for player, kept in zip(players, times, strict=True):
-            told = player.play(stop - frame)
+            answer = player.play(stop - frame)
             for clock, values in kept.items():
-                values += told[clock] if frame >= args.warmup else []
+                values += answer[clock] if frame >= args.warmup else []
         for number in range(frame + 1, stop + 1):
             ours, theirs = (player.output(number) for player in players)
             worst = max(worst, float((ours["logits"] - theirs["logits"]).abs().max()))

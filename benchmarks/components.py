@@ -34,7 +34,7 @@ from mavos.utils.errors import UserError
 
 CLOCKS = {"wall": 0, "cpu": 1}  # place in what ``harness.timed`` returns
 GAP = 2  # frames between updates while measuring: every other frame shows one
-UPDATE = "MCA update"  # parts within it are not told apart
+UPDATE = "MCA update"  # parts within it are not separated
 # (name of the module, its class, the part); the first that matches wins
 MODULES = (
     (r"encoder|projector", nn.Module, "encoder and projector"),
@@ -140,7 +140,7 @@ def measure(args: argparse.Namespace, dtype_name: str, device: torch.device) -> 
     model = for_inference(build_model(cfg.model).to(device), dtype)
     size = harness.frame_size(args.resolution, args.size)
     network = harness.network_size(cfg, model, size)
-    video = harness.made_up_video(size, network, args.objects, device)
+    video = harness.synthetic_video(size, network, args.objects, device)
     tracking = harness.Tracking(model, video, GAP)
     for _ in range(2 * GAP):  # the first update appends, the second is the first to fuse
         tracking.step()

@@ -7,12 +7,13 @@ Stages are CPU time, which other work on the machine does not change much. Rates
 
 import argparse
 import functools
-import json
 import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+
+import harness
 
 from mavos.configs.schema import TrainConfig
 from mavos.dataloaders.clips import augment, clip_making, clip_sampling, static_motion, train_clips
@@ -90,17 +91,10 @@ def measure_stages(train: TrainConfig, sources: list, count: int) -> dict[str, f
     return stages | {"total": 1e3 * total / count}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_root", type=Path, default=DATASETS)
-    parser.add_argument("--dataset", default="davis2017", help="name, name*repeats, or a folder")
-    parser.add_argument("--augmentation", choices=["v1", "v2"], default="v2")
-    parser.add_argument("--side", type=int, default=465, help="of a clip, in pixels")
-    parser.add_argument("--frames", type=int, default=8, help="of a clip")
-    parser.add_argument("--clips", type=int, default=40, help="that the stages are measured on")
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="to measure with")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    args = parser.parse_args()
+def main(argv: list[str]) -> int:
+    args = _parser().parse_args(argv)
+    harness.check_counts(args, "side", "frames", "clips")
+    harness.check_counts(args, "workers", least=0)
     train = TrainConfig(
         datasets=(args.dataset,),
         crop=args.side,
@@ -120,16 +114,22 @@ def main() -> None:
         "clips_per_second": {n: measure_rate(train, sources, n, steps) for n in args.workers},
         "cpu_ms_per_clip": measure_stages(train, sources, args.clips),
     }
-    if args.json:
-        print(json.dumps(result))
-        return
-    for key, value in result.items():
-        if isinstance(value, dict):
-            print(key)
-            print("\n".join(f"  {name!s:18} {number:8.2f}" for name, number in value.items()))
-        else:
-            print(f"{key:20} {value}")
+    harness.show(result, args.json)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = harness.parser(__doc__, of_network=False)
+    add = parser.add_argument
+    add("--data_root", type=Path, default=DATASETS)
+    add("--dataset", default="davis2017", help="name, name*repeats, or a folder")
+    add("--augmentation", choices=["v1", "v2"], default="v2")
+    add("--side", type=int, default=465, help="of a clip, in pixels")
+    add("--frames", type=int, default=8, help="of a clip")
+    add("--clips", type=int, default=40, help="that the stages are measured on")
+    add("--workers", type=int, nargs="*", default=[1, 2], help="to measure with")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    harness.run(main)

@@ -3,15 +3,13 @@
     python benchmarks/end_to_end.py --model mavos --videos 1 --frames 60
     python benchmarks/end_to_end.py --dataset davis2016 --data_root datasets
 
-Runs tools/eval.py with random weights, on made-up videos of 480p JPEGs unless a dataset is named,
+Runs tools/eval.py with random weights, on synthetic videos of 480p JPEGs unless a dataset is named,
 and reads its speed.json. Then each of the other steps alone, in one thread: milliseconds a frame.
 tools/eval.py does most of them beside the model, so they need not add up to what is lost.
 """
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -40,32 +38,37 @@ MOST_FRAMES = 40  # of the first video, for the steps by themselves
 
 
 def write_dataset(root: Path, videos: int, frames: int, size: tuple[int, int]) -> None:
-    """Made-up videos in the folders of a "generic" dataset."""
-    for number in range(videos):
-        made = root / "made" / str(number)
-        made.mkdir(parents=True)
-        harness.write_video(made, frames, size)
-        for old, new in (("frames", "JPEGImages"), ("mask.png", f"Annotations/{number}")):
-            target = root / new / ("000000.png" if old == "mask.png" else str(number))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (made / old).rename(target)
+    """Two discs that wander over noise, in the folders of a "generic" dataset."""
+    background = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    for video in map(str, range(videos)):
+        pictures, masks = root / "JPEGImages" / video, root / "Annotations" / video
+        pictures.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for t in range(frames):
+            image, mask = background.copy(), np.zeros(size, np.uint8)
+            for identity in (1, 2):
+                angle = t / 40 * identity
+                centre = (
+                    int(size[1] * (0.5 + 0.3 * np.cos(angle))),
+                    int(size[0] * (0.5 + 0.3 * np.sin(angle))),
+                )
+                cv2.circle(image, centre, size[0] // 8, (80 * identity, 200, 90), -1)
+                cv2.circle(mask, centre, size[0] // 8, identity, -1)
+            cv2.imwrite(str(pictures / f"{t:06d}.jpg"), image)
+            if t == 0:
+                cv2.imwrite(str(masks / "000000.png"), mask)
 
 
 def run_tool(args: argparse.Namespace, dataset: str, data_root: Path, folder: Path) -> dict:
     """What tools/eval.py reports of itself, and how long the whole command took."""
-    command = [sys.executable, ROOT / "tools" / "eval.py", "--model", args.model]
-    command += ["--dataset", dataset, "--data_root", data_root, "--dtype", args.dtype]
-    command += ["--ckpt_path", folder / "weights.pth", "--output", folder / "out"]
-    command += ["--device", args.device]
-    command += ["--threads", args.threads] if args.threads else []
-    command += ["--compile"] if args.compile else []
+    options = ["--model", args.model, "--dataset", dataset, "--data_root", data_root, "--dtype"]
+    options += [args.dtype, "--ckpt_path", folder / "weights.pth", "--output", folder / "out"]
+    options += ["--device", args.device]
+    options += ["--threads", args.threads] if args.threads else []
+    options += ["--compile"] if args.compile else []
     started = time.perf_counter()
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT)
+    harness.output_of(ROOT / "tools" / "eval.py", options)
     seconds = time.perf_counter() - started
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
-        reason = said[-1].removeprefix("error: ")
-        raise UserError(f"tools/eval.py ended with status {done.returncode}: {reason}")
     total = json.loads((folder / "out" / "speed.json").read_text(encoding="utf-8"))["total"]
     return {
         "videos": total["videos"],
@@ -135,7 +138,7 @@ def main(argv: list[str]) -> int:
     device = pick_device(args.device)
     harness.use_dtype(args.dtype, device)
     if args.dataset is None and args.data_root is not None:
-        raise UserError("--data_root needs --dataset; without a dataset videos are made up")
+        raise UserError("--data_root needs --dataset; without a dataset videos are synthetic")
     if args.dataset is not None:
         find_dataset(args.dataset)
     with tempfile.TemporaryDirectory() as name:
@@ -164,10 +167,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", default="mavos", help="a name of configs/models.py")
     add("--dtype", default="fp32", help=", ".join(harness.DTYPES))
     add("--compile", action="store_true", help="as in tools/eval.py")
-    add("--dataset", help="a dataset of tools/eval.py (default: made-up videos)")
+    add("--dataset", help="a dataset of tools/eval.py (default: synthetic videos)")
     add("--data_root", type=Path, help="where it lies (default: datasets)")
     harness.add_size(parser)
-    add("--videos", type=int, default=1, help="made-up videos (default: 1)")
+    add("--videos", type=int, default=1, help="synthetic videos (default: 1)")
     add("--frames", type=int, default=60, help="frames of each (default: 60)")
     return parser
 

@@ -1,4 +1,4 @@
-"""Time and memory of one frame: encode, segment, label and memorize, on made-up 480p frames.
+"""Time and memory of one frame: encode, segment, label and memorize, on synthetic 480p frames.
 
     python benchmarks/frame.py --model mavos --objects 1 --dtype fp32 --frames 22 --json
     python benchmarks/frame.py --model mavos r50_mavos --objects 1 10 --dtype fp32 bf16
@@ -40,7 +40,7 @@ def measure(args: argparse.Namespace, device: torch.device) -> dict:
     run = build_runner(device) if args.compile else call
     model = ObjectGroups(for_inference(build_model(cfg.model).to(device), dtype, run))
     network = harness.network_size(cfg, model, size)
-    video = harness.made_up_video(size, network, args.objects, device)
+    video = harness.synthetic_video(size, network, args.objects, device)
     tracking = harness.Tracking(model, video, cfg.model.test_memory_gap)
     for _ in range(args.warmup):
         tracking.step()

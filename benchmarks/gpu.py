@@ -28,7 +28,7 @@ LEAST_SECONDS = 15  # a step is not begun with less
 
 Step = tuple[str, str, list]  # name, script, options
 
-# columns of the Markdown, by script; what a row lacks is "-"
+# columns of the Markdown, by script; what is missing in a row is "-"
 COLUMNS = {
     "frame.py": (
         "model",
@@ -124,30 +124,30 @@ def _left(stop: float) -> float:
 
 
 def _measure(script: str, options: list, seconds: float) -> dict:
-    """What the benchmark tells, or its ``error``."""
+    """What the benchmark reports, or its ``error``."""
     asked = {"script": script, "options": list(map(str, options))}
     if seconds < LEAST_SECONDS:
         return {**asked, "error": "no time was left for it"}
     started = time.monotonic()
     try:
         if script == TOOL:
-            told = {"rows": _curves(options, seconds)}
+            found = {"rows": _curves(options, seconds)}
         else:
-            told = harness.in_own_process(ROOT / "benchmarks" / script, options, timeout=seconds)
+            found = harness.in_own_process(ROOT / "benchmarks" / script, options, timeout=seconds)
     except UserError as error:
-        told = {"error": str(error)}
-    return {**asked, "seconds": time.monotonic() - started, **told}
+        found = {"error": str(error)}
+    return {**asked, "seconds": time.monotonic() - started, **found}
 
 
 def _curves(options: list, seconds: float) -> list[dict]:
     """What the tool measures at the round numbers of frames and at the end of each curve."""
     with tempfile.TemporaryDirectory() as folder:
         harness.output_of(ROOT / TOOL, [*options, "--output", folder], timeout=seconds)
-        told = json.loads((Path(folder) / "benchmark.json").read_text(encoding="utf-8"))
+        found = json.loads((Path(folder) / "benchmark.json").read_text(encoding="utf-8"))
     return [
         {"policy": record["run"]["policy"]}
         | {key.replace("_bytes", "_mb"): _in_mb(key, value) for key, value in row.items()}
-        for record in told["length"]
+        for record in found["length"]
         for row in record["rows"]
         if row["frame"] in {*round_numbers(row["frame"]), record["run"]["frames"]}
     ]
@@ -161,28 +161,28 @@ def markdown(result: dict) -> str:
     """A heading, the command and a table of each step."""
     where = ", ".join(str(result[key]) for key in ("device", "processor"))
     lines = [f"{where}, PyTorch {result['torch']}, {result['cores']} cores."]
-    for name, told in result["steps"].items():
-        script = told["script"] if told["script"] == TOOL else f"benchmarks/{told['script']}"
-        command = " ".join(["python", script, *told["options"]])
+    for name, found in result["steps"].items():
+        script = found["script"] if found["script"] == TOOL else f"benchmarks/{found['script']}"
+        command = " ".join(["python", script, *found["options"]])
         lines += ["", f"### {name}", "", f"`{command}`", ""]
-        lines.append(_section(told))
+        lines.append(_section(found))
     return "\n".join(lines) + "\n"
 
 
-def _section(told: dict) -> str:
-    if "error" in told:
-        return f"Not measured: {told['error']}."
-    script = told["script"]
+def _section(found: dict) -> str:
+    if "error" in found:
+        return f"Not measured: {found['error']}."
+    script = found["script"]
     if script == "components.py":
         return "\n\n".join(
             f"{one['dtype']}, {one['share_of_peak']:.2f} of {one['peak_gflops']:.0f} GFLOP/s:\n\n"
             + harness.table(one["parts"])
-            for one in told["dtypes"]
+            for one in found["dtypes"]
         )
     if script == "end_to_end.py":
-        plain = {k: told[k] for k in ("model", "dtype", "compiled", "model_fps", "end_to_end_fps")}
-        return harness.table([plain]) + "\n\n" + harness.table(told["steps"])
-    rows = [{k: row[k] for k in COLUMNS[script] if k in row} for row in told["rows"]]
+        plain = {k: found[k] for k in ("model", "dtype", "compiled", "model_fps", "end_to_end_fps")}
+        return harness.table([plain]) + "\n\n" + harness.table(found["steps"])
+    rows = [{k: row[k] for k in COLUMNS[script] if k in row} for row in found["rows"]]
     return harness.table(rows, wide=True)
 
 

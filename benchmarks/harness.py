@@ -1,4 +1,4 @@
-"""What the benchmarks share: options, made-up frames, clocks, one process per row, and printing.
+"""What the benchmarks share: options, synthetic frames, clocks, one process per row, and printing.
 
 Times are milliseconds, sizes (H, W) in pixels, memory MB of 2**20 bytes.
 """
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,13 +39,15 @@ MOST_COLUMNS = 10  # of a table; a wider one is turned on its side
 MACHINE = ("device", "processor", "cores", "threads", "torch")  # keys of ``machine``
 
 
-def parser(doc: str) -> argparse.ArgumentParser:
-    """A parser whose help begins with ``doc``, with the options that all benchmarks have."""
+def parser(doc: str, of_network: bool = True) -> argparse.ArgumentParser:
+    """A parser whose help begins with ``doc``, with the options that all benchmarks have, those
+    ``of_network`` as well."""
     made = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
-    made.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
+    if of_network:
+        made.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
+        made.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     made.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return made
 
@@ -111,7 +112,7 @@ def network_size(cfg: Config, model: VideoSegmenter, size: tuple[int, int]) -> t
 
 
 @dataclass(frozen=True)
-class MadeUpVideo:
+class SyntheticVideo:
     """A few frames of noise that come again and again, and labels in columns."""
 
     images: Tensor  # (T, 1, 3, H', W') float32, normalised, at network size
@@ -129,14 +130,14 @@ class MadeUpVideo:
         return one_hot(self.labels, self.num_objects)
 
 
-def made_up_video(
+def synthetic_video(
     size: tuple[int, int], network: tuple[int, int], objects: int, device: torch.device
-) -> MadeUpVideo:
+) -> SyntheticVideo:
     """Always the same: 4 images of ``network`` size, labels of ``size``."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(4, 1, 3, *network, generator=generator)
     columns = torch.arange(size[1]) * (objects + 1) // size[1]
-    return MadeUpVideo(images.to(device), columns.repeat(1, size[0], 1).to(device), objects)
+    return SyntheticVideo(images.to(device), columns.repeat(1, size[0], 1).to(device), objects)
 
 
 def synchronize(device: torch.device) -> None:
@@ -156,9 +157,9 @@ def timed(device: torch.device, work: Callable[[], Any]) -> tuple[float, float]:
 
 
 class Tracking:
-    """A made-up video through the four verbs, frame by frame; the first is there at once."""
+    """A synthetic video through the four verbs, frame by frame; the first is there at once."""
 
-    def __init__(self, model: VideoSegmenter, video: MadeUpVideo, gap: int):
+    def __init__(self, model: VideoSegmenter, video: SyntheticVideo, gap: int):
         """gap: frames between long-term updates."""
         self.model, self.video, self.gap, self.frame = model, video, gap, 0
         self.memory = model.start(model.encode(video.image(0)), video.mask())
@@ -195,26 +196,6 @@ def mean_or_none(values: Iterable[float]) -> float | None:
 def load_all(models: Iterable[str], overrides: Sequence[str] = ()) -> dict[str, Config]:
     """Config of each model; raises UserError before anything is measured."""
     return {model: configs.load(model, overrides=overrides) for model in models}
-
-
-def write_video(folder: Path, frames: int, size: tuple[int, int]) -> None:
-    """Two discs that wander over noise; ``folder/mask.png`` and ``folder/frames/*.jpg``."""
-    rng = np.random.default_rng(0)
-    background = rng.integers(0, 255, (*size, 3), dtype=np.uint8)
-    (folder / "frames").mkdir()
-    for t in range(frames):
-        image, mask = background.copy(), np.zeros(size, np.uint8)
-        for identity in (1, 2):
-            angle = t / 40 * identity
-            centre = (
-                int(size[1] * (0.5 + 0.3 * np.cos(angle))),
-                int(size[0] * (0.5 + 0.3 * np.sin(angle))),
-            )
-            cv2.circle(image, centre, size[0] // 8, (80 * identity, 200, 90), -1)
-            cv2.circle(mask, centre, size[0] // 8, identity, -1)
-        cv2.imwrite(str(folder / "frames" / f"{t:06d}.jpg"), image)
-        if t == 0:
-            cv2.imwrite(str(folder / "mask.png"), mask)
 
 
 def in_own_process(script: str, options: Iterable[object], timeout: float | None = None) -> dict:

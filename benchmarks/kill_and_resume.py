@@ -54,7 +54,7 @@ def start(options: list[str], folder: Path) -> subprocess.Popen:
 
 
 def kill_at_random(run: subprocess.Popen, folder: Path, rng: random.Random) -> str | None:
-    """Kill within the start, or within some step after it; tells where. None: it had ended."""
+    """Kill within the start, or within some step after it; returns where. None: it had ended."""
     done = len(lines(folder))
     wanted, deadline = done + rng.randrange(4), time.monotonic() + PATIENCE_SECONDS
     if wanted == done:

@@ -2,7 +2,7 @@
 
     python benchmarks/local_attention.py --model mavos --dtype fp32 bf16 --resolution 480 720
 
-Made-up queries, keys, values and biases of one frame; milliseconds of one block's call. Rows of a
+Synthetic queries, keys, values and biases of one frame; milliseconds of one block's call. Rows of a
 back end that cannot be used on the device say why. ``difference`` is the largest to plain PyTorch
 in float32, as a share of the largest output.
 """
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", default="mavos", help="a name of configs/models.py")
     add("--dtype", nargs="+", default=["fp32"], help=", ".join(harness.DTYPES))
     harness.add_size(parser, several=True)
-    add("--calls", type=int, default=20, help="of which the median is told (default: 20)")
+    add("--calls", type=int, default=20, help="of which the median is reported (default: 20)")
     return parser
 
 

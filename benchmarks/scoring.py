@@ -1,6 +1,6 @@
 """How fast masks are scored: J and F by the protocol of DAVIS 2017, on one core.
 
-    python benchmarks/scoring.py                                      made-up masks
+    python benchmarks/scoring.py                                      synthetic masks
     python benchmarks/scoring.py --toolkit ../davis2017-evaluation    beside a checkout of it
     python benchmarks/scoring.py --gt DAVIS/Annotations/480p --pred results/Annotations --videos dog
 
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
         folder = Path(made)
         if args.gt is None:
             write_masks(folder, args.frames, args.objects, tuple(args.size))
-            gt, pred, videos = folder / "gt", folder / "pred", ["made-up"]
+            gt, pred, videos = folder / "gt", folder / "pred", ["synthetic"]
         else:
             gt, pred, videos = args.gt.resolve(), args.pred.resolve(), args.videos
         sides: dict[str, Callable[[], Means]] = {"ours": lambda: ours(gt, pred, videos)}
@@ -151,8 +151,8 @@ def measure(
 
 
 def write_masks(folder: Path, frames: int, objects: int, size: tuple[int, int]) -> None:
-    """``gt`` and ``pred``, each with the video "made-up": blobs that wander, the predicted ones a
-    little off; of each object a fifth of the frames lacks it."""
+    """``gt`` and ``pred``, each with the video "synthetic": blobs that wander, the predicted ones a
+    little off; each object is missing in a fifth of the frames."""
     height, width = size
     radius = max(2, min(size) // (objects + 3))
     with MaskWriter() as writer:
@@ -171,24 +171,21 @@ def write_masks(folder: Path, frames: int, objects: int, size: tuple[int, int]) 
                 off = centre[0] + 3, centre[1] - 2
                 cv2.ellipse(predicted, off, axes, 3 * frame + 4, 0, 360, i, -1)
             name = f"{frame:05d}.png"
-            writer.write(folder / "gt" / "made-up" / name, truth)
-            writer.write(folder / "pred" / "made-up" / name, predicted)
+            writer.write(folder / "gt" / "synthetic" / name, truth)
+            writer.write(folder / "pred" / "synthetic" / name, predicted)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = harness.parser(__doc__, of_network=False)
     add = parser.add_argument
     add("--toolkit", type=Path, metavar="PATH", help="a checkout of davis2017-evaluation")
     add("--gt", type=Path, help="folder with a folder of true masks for each video")
     add("--pred", type=Path, help="folder with a folder of predicted masks for each video")
     add("--videos", nargs="+", default=[], help="names of the videos in --gt and --pred")
-    add("--frames", type=int, default=121, help="of the made-up video (default: 121)")
-    add("--objects", type=int, default=5, help="of the made-up video (default: 5)")
+    add("--frames", type=int, default=121, help="of the synthetic video (default: 121)")
+    add("--objects", type=int, default=5, help="of the synthetic video (default: 5)")
     add("--size", type=int, nargs=2, default=(848, 480), metavar=("H", "W"), help="of its masks")
     add("--rounds", type=int, default=3, help="that are measured (default: 3)")
-    add("--json", action="store_true", help="one JSON object on standard output")
     return parser
 
 

@@ -8,31 +8,26 @@ the data. ``--json`` prints one object on standard output.
 """
 
 import argparse
-import json
 import statistics
-import sys
 import time
 
+import harness
 import torch
 
 from mavos import configs
 from mavos.dataloaders.types import Clips
 from mavos.networks import build_model
-from mavos.run.devices import prepare
 from mavos.training.command import clip_side
 from mavos.training.step import Trainer
-from mavos.utils.device import (
-    device_name,
-    peak_memory_bytes,
-    reset_peak_memory,
-)
+from mavos.utils.device import machine, peak_memory_bytes, reset_peak_memory
 
 PARTS = ("forward", "backward", "update")  # the upload of the clips is in the first
 
 
-def main() -> None:
-    args = _parser().parse_args()
-    device = prepare(args.device)
+def main(argv: list[str]) -> int:
+    args = _parser().parse_args(argv)
+    harness.check_counts(args, "clips", "objects", "steps", "threads")
+    device = harness.set_up(args.device, args.threads)
     flags = {"amp": args.amp, "compile": args.compile}
     flags["checkpoint_activations"] = args.checkpoint_activations
     overrides = [f"train.{name}={value}" for name, value in flags.items()]
@@ -55,28 +50,23 @@ def main() -> None:
     seconds = {part: statistics.median(row[part] for row in rows) for part in PARTS}
     total = statistics.median(sum(row.values()) for row in rows)
     result = {
-        "device": device_name(device),
-        "torch": torch.__version__,
+        **machine(device),
         "model": args.model,
         "clips": args.clips,
         "frames": cfg.train.clip_length,
         "side": side,
         **flags,
-        "threads": torch.get_num_threads(),
         "seconds": {part: round(value, 4) for part, value in seconds.items()},
         "seconds_per_step": round(total, 4),
         "clips_per_second": round(args.clips / total, 3),
         "peak_memory_gib": round(peak_memory_bytes(device) / 2**30, 2),
     }
-    if args.json:
-        print(json.dumps(result))
-        return
-    for name, value in result.items():
-        print(f"{name:18} {value}", file=sys.stderr)
+    harness.show(result, args.json)
+    return 0
 
 
 class Parts:
-    """Seconds of the parts of a step, which ``Trainer`` tells one after the other."""
+    """Seconds of the parts of a step, which ``Trainer`` reports one after the other."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -90,8 +80,7 @@ class Parts:
         self._last = now
 
     def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        harness.synchronize(self.device)
         return time.perf_counter()
 
 
@@ -112,9 +101,7 @@ def random_clips(count: int, length: int, side: int, objects: int, max_objects: 
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = harness.parser(__doc__)
     add = parser.add_argument
     add("--model", default="r50_mavos")
     add("--stage", default="pre_ytb_dav")
@@ -122,14 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--objects", type=int, default=3, help="objects of a clip (default: 3)")
     add("--steps", type=int, default=5, help="steps to measure, after a warm-up (default: 5)")
     add("--at", type=float, default=0.25, help="share of training done (default: 0.25)")
-    add("--device", default="auto")
     add("--amp", action="store_true")
     add("--compile", action="store_true")
     add("--checkpoint_activations", action="store_true")
-    add("--json", action="store_true", help="one JSON object on standard output")
     add("overrides", nargs="*", metavar="section.field=value")
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    harness.run(main)

@@ -131,8 +131,8 @@ def _serve(settings: dict) -> None:
                 cpu.append(1e3 * (stopped[1] - clocks[1]))
                 kept = {"logits": logits[:, :channels].float().cpu(), "labels": found.cpu()}
                 torch.save({key: value.clone() for key, value in kept.items()}, f"{frame}.pt")
-            told = {"wall_ms": wall, "cpu_ms": cpu} if count else _peaks(device)
-            print(json.dumps(told), file=answers, flush=True)
+            answer = {"wall_ms": wall, "cpu_ms": cpu} if count else _peaks(device)
+            print(json.dumps(answer), file=answers, flush=True)
 
 
 def _clocks(device: torch.device) -> tuple[float, float]:

@@ -6,9 +6,19 @@ A stage finds the averaged weights that it starts from in ``result``, or as a do
     bash train.sh --stage <name>            # R50-MAVOS on four GPUs; --model chooses another
     bash train.sh --stage <name> --gpu_num 1   # the same recipe on one, by accumulating gradients
 
-Time: the authors used four V100 GPUs with mixed precision. 100,000 steps of a network of this kind
-are about a day there (26 hours for AOT-L, by its author). We have not timed them ourselves. Scores
-are the paper's, for R50-MAVOS; where none is named, none is known for the stage.
+Time: the paper trained on four A100, under 25 hours in all; its model zoo says four V100 with mixed
+precision. We have not timed the stages ourselves. Scores are the paper's, for R50-MAVOS; where none
+is named, none is known for the stage.
+
+Learning rate, where paper and released configuration differ:
+
+    stage                    paper (4.1)   released   here
+    pre_ytb_dav, .._long        1e-4         5e-5     5e-5: the rest of the recipe, warm-up and
+                                                      decay, is the released one, too
+    pre_ytb_dav_long_lvos       1e-5         5e-5     1e-5: the released code cannot train on LVOS,
+                                                      so the paper's rate was used, if any
+
+``train.lr=1e-4`` on the command line is the paper's of the first two.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +34,7 @@ class Stage:
     train: TrainConfig
 
 
-# Paper section 4.1: from static images to video, 100,000 steps, batches of 16 clips.
+# Paper section 4.1: from DeAOT-L's weights of static images, 100,000 steps, 16 clips of 8 frames.
 _MAIN = TrainConfig(start="pre")
 _DAVIS = ("davis2017*5",)
 
@@ -33,7 +43,7 @@ OWN_VIDEO_STAGE = "pre_ytb_dav"  # of the weights for a video that is of no data
 STAGES = {
     # Static images (COCO, ECSSD, MSRA10K, PASCAL-S, PASCAL VOC) moved by random affine maps, always
     # with a second image's objects pasted in; labels in memory throughout.
-    # A day on four V100. No score of its own; the authors start from DeAOT-L's checkpoint of it.
+    # No score of its own: the authors did not train it, they start from DeAOT-L's checkpoint of it.
     "pre": Stage(
         "static images turned into clips",
         TrainConfig(
@@ -45,21 +55,24 @@ STAGES = {
             teacher_forcing=1.0,
         ),
     ),
-    # A day on four V100.
     "pre_ytb": Stage("then YouTube-VOS", replace(_MAIN, datasets=("youtubevos2019",))),
-    # Half a day on four V100.
     "pre_dav": Stage("then DAVIS 2017", replace(_MAIN, datasets=_DAVIS, steps=50_000)),
-    # A day on four V100. The paper's DAVIS 2017 table is evaluated with it.
+    # The paper's Table 4, DAVIS 2017: J&F 85.6. By the model zoo also the weights for LVOS and
+    # Long-Time Video are of this stage, though they are other files.
     "pre_ytb_dav": Stage("then YouTube-VOS and DAVIS 2017", _MAIN),
-    # A day on four V100. The paper's Long-Time Video table. That dataset has no training data and
-    # the released config names no other: data as in pre_ytb_dav, with frames further apart (ours).
+    # The paper's Table 3, Long-Time Video: J&F 87.5. That dataset has no training data and the
+    # released config names no other: data as in pre_ytb_dav, with frames further apart (ours).
     "pre_ytb_dav_long": Stage(
         "YouTube-VOS and DAVIS 2017 with longer gaps, for Long-Time Video",
         replace(_MAIN, gap_scale=2.0),
     ),
-    # A day on four V100. The paper's LVOS table: R50-MAVOS 63.3 J&F, at 37 FPS on a V100.
-    # The released trainer cannot read LVOS. Its config starts from "pre"; ours goes on from the
-    # stage for long videos, as the name says. 1e-5 is the minimum too: the rate is constant.
+    # The paper's Table 2, LVOS: J&F 63.3, at 37 FPS on a V100. Its caption says zero-shot on LVOS;
+    # the released config of this name trains on LVOS. Both are facts, and this stage is the latter:
+    # pre_ytb_dav with train.lr=1e-5 would be the former.
+    # The released config starts from "pre"; ours starts from the stage for long videos, as the name
+    # says. 1e-5 is the minimum too with ResNet-50 and Swin-Base, so the rate is constant; that of
+    # MobileNetV2 is 2e-5, so there it falls from 2e-5 to 1e-5 and rises again, unless
+    # model.train_lr_min=1e-5 is set.
     "pre_ytb_dav_long_lvos": Stage(
         "then LVOS",
         replace(_MAIN, start="pre_ytb_dav_long", datasets=("lvos",), lr=1e-5),

@@ -1,12 +1,11 @@
 """Segmentation networks behind one contract, ``mavos.networks.segmenter.VideoSegmenter``."""
 
-from collections.abc import Callable
-
 from mavos.old_names import moved
 
 if __name__ == "networks":
     raise moved(__name__)
 
+from collections.abc import Callable
 
 from mavos.configs.schema import ModelConfig
 from mavos.networks.aot import build_aot

@@ -38,7 +38,8 @@ def load_start(model: Network, path: Path) -> list[str]:
     Returns the keys, as on disk, that start anew beside the encoder.
     """
     state = read_checkpoint(path)
-    if state.keys().isdisjoint(official_state_dict(model)):
+    is_foreign = state.keys().isdisjoint(official_state_dict(model))
+    if is_foreign and not recognised(state.keys()):  # of an encoder alone
         _load_encoder(model, state, path)
         return []
     return _load(model, state, path, to_start=True)

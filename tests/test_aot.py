@@ -58,7 +58,14 @@ def frames_held(memory) -> int:
 def test_memory_policies(policy: str):
     logits, memory = run(build(f"model.memory={policy}"), 2)
     assert logits.shape == (1, 3, *SIZE) and logits.isfinite().all()
-    expected = {"reference": 1, "previous": 1, "reference_previous": 2, "last": 6, "all": 9}
+    expected = {
+        "reference": 1,
+        "previous": 1,
+        "reference_previous": 2,
+        "last": 6,
+        "first": 7,
+        "all": 9,
+    }
     assert frames_held(memory) == expected[policy]
 
 

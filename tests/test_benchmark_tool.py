@@ -14,6 +14,7 @@ import pytest
 import torch
 from eval_tool import ROOT, make_video
 
+from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.media.images import read_image
 from mavos.speed_curves import command, measure, report
 from mavos.speed_curves.frames import discs, made_up_frames
@@ -280,8 +281,9 @@ def test_a_gpu_that_is_full_ends_a_curve(monkeypatch):
 
 
 def test_made_up_frames_move_and_are_always_the_same():
-    frames = list(made_up_frames((60, 90), (49, 81), 3, 40))
-    again = list(made_up_frames((60, 90), (49, 81), 3, 40))
+    rule = InputRule(16, 1, max_long_edge=80.0)  # 49x81 for these frames
+    frames = list(made_up_frames((60, 90), rule, 3, 40))
+    again = list(made_up_frames((60, 90), rule, 3, 40))
     assert [frame.name for frame in frames[:2]] == ["00000", "00001"]
     for frame, same, after in zip(frames, again, frames[1:], strict=False):
         assert frame.image.shape == (3, 49, 81) and frame.size == (60, 90)

@@ -4,8 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import eval_tool
 import pytest
-from benchmark_tool import NANO, load, run, start, told
+from benchmark_tool import BENCHMARKS, NANO, load, run, start, told
+from eval_tool import ROOT
+from train_data import save_video
 
 from mavos.speed_curves.options import parse
 
@@ -95,6 +98,25 @@ def test_local_attention(monkeypatch):
     assert found["tiles"]["grid"] == [7, 11]
     assert found["tiles"]["difference"] == 0 and found["tiles"]["wall_ms"] > 0
     assert "CUDA" in found["triton"]["error"]
+
+
+def test_data_loading(tmp_path):
+    save_video(tmp_path / "videos", "one")
+    options = ["--data_root", tmp_path, "--dataset", "videos", "--side", 33, "--frames", 2]
+    script = BENCHMARKS / "data_loading.py"
+    ended = eval_tool.start(script, *options, "--clips", 1, "--workers", 0, "--json", cwd=ROOT)
+    result = told(eval_tool.wait(ended))
+    stages = result["cpu_ms_per_clip"]
+    assert {"read pictures", "crop", "merge", "total"} <= stages.keys()
+    assert stages["total"] >= stages["crop"] > 0 < result["clips_per_second"]["0"]
+
+
+def test_train_step():
+    options = [*NANO, "--clips", 1, "--objects", 2, "--steps", 1, "--json"]
+    result = told(start("train_step.py", *options, "train.crop=33", "train.clip_length=3"))
+    assert result["threads"] == 1 and result["side"] == 33 and result["frames"] == 3
+    assert set(result["seconds"]) == {"forward", "backward", "update"}
+    assert result["seconds_per_step"] > 0 < result["peak_memory_gib"]
 
 
 def test_gpu_notes_failures_and_goes_on(monkeypatch, tmp_path):

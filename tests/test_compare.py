@@ -83,7 +83,7 @@ def test_the_reference_agrees_with_the_fast_form(monkeypatch):
     cfg = configs.load("mavos_nano", overrides=["model.test_memory_gap=2"]).model
     network = build_model(cfg)
     fast, slow = for_inference(network), reference.Reference(network)
-    video = harness.made_up_video(SIZE, SIZE, 2, torch.device("cpu"))
+    video = harness.synthetic_video(SIZE, SIZE, 2, torch.device("cpu"))
     memory = fast.start(fast.encode(video.image(0)), video.mask())
     slow_memory = slow.start(slow.encode(video.image(0)), video.mask())
     for frame in range(1, 6):

@@ -29,9 +29,9 @@ def layer(fusion: str, *overrides: str) -> ModulatedCrossAttention:
     return ModulatedCrossAttention(32, operator(fusion, *overrides), drop_path=0.0)
 
 
-def frames() -> list[torch.Tensor]:
+def frames(size: tuple[int, int] = SIZE) -> list[torch.Tensor]:
     torch.manual_seed(1)
-    return [torch.randn(2, SIZE[0] * SIZE[1], 32, requires_grad=True) for _ in range(2)]
+    return [torch.randn(2, size[0] * size[1], 32, requires_grad=True) for _ in range(2)]
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
@@ -63,21 +63,40 @@ def test_focal_levels(fusion: str):
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_where_a_cell_of_the_old_frame_is_felt(fusion: str):
-    """Attention and global context carry it everywhere, without regard to its place; the modulator
-    most to its neighbours. MCA mixes places and channels on purpose."""
-    module, (new, old) = layer(fusion).eval(), frames()
+    """Attention carries it everywhere, without regard to its place; the modulator most to its
+    neighbours; global context within its window only, by place. MCA mixes places and channels on
+    purpose."""
+    size = (9, 10) if fusion == "global_context" else SIZE
+    module, (new, old) = layer(fusion).eval(), frames(size)
     with torch.no_grad():
         moved = old.clone()
         moved[:, 0] += 1 + torch.arange(32) % 3
-        change = (module.attn(new, moved, SIZE) - module.attn(new, old, SIZE)).norm(dim=-1)[0]
+        change = (module.attn(new, moved, size) - module.attn(new, old, size)).norm(dim=-1)[0]
         shuffled = torch.randperm(len(change))
-        placeless = (module.attn(new, old[:, shuffled], SIZE) - module.attn(new, old, SIZE)).abs()
+        placeless = (module.attn(new, old[:, shuffled], size) - module.attn(new, old, size)).abs()
+    assert (placeless.max() < 1e-5) == (fusion == "cross_attention")
+    if fusion == "global_context":
+        window = torch.zeros(size, dtype=torch.bool)
+        window[:7, :7] = True
+        assert torch.equal(change > 0, window.flatten())
+        return
     assert (change > 0).all()
-    assert (placeless.max() < 1e-5) == (fusion in ("cross_attention", "global_context"))
     if fusion == "focal_modulation":
         assert change[0] > 2 * change[-1]
-    if fusion == "global_context":
-        torch.testing.assert_close(change, change[:1].expand_as(change))
+
+
+@torch.no_grad()
+def test_global_context_sees_all_of_the_new_frame_and_no_filling():
+    size = (9, 10)
+    module, (new, old) = layer("global_context").eval().attn, frames(size)
+    moved = new.clone()
+    moved[:, 0] += 5
+    change = (module(moved, old, size) - module(new, old, size)).norm(dim=-1)[0]
+    assert change.view(size)[7:, 7:].max() > 0  # windows whose own tokens are the same
+    # what fills the last windows up has value zero, and no weight
+    module.v.bias.fill_(100.0)
+    module.v.weight.zero_(), module.proj.weight.copy_(torch.eye(32)), module.proj.bias.zero_()
+    torch.testing.assert_close(module(new, old, size), torch.full_like(new, 200.0))
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)

@@ -156,6 +156,16 @@ print(in_processes(eval, [look, look], [1, 1], 2))
     assert done.stdout == "[False, False]\n", done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="weight.py needs Unix")
+def test_scoring_weighs_little(tmp_path):
+    names = ("mavos score --help", "a scoring process")
+    done = python(ROOT / "benchmarks" / "weight.py", *names, "--runs", 1, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    weights = json.loads(done.stdout)
+    assert [*weights] == [*names]
+    assert all(10 < weight["peak_mb"] < 100 for weight in weights.values())
+
+
 def _bare(path: Path) -> Iterator[str]:
     """Imports of one of our folders by its own name."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

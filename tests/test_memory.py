@@ -42,6 +42,7 @@ def frames_held(memory: Memory) -> list[float]:
         ("reference_previous", [5, 0]),
         ("all", [5, 4, 3, 2, 1, 0]),
         ("last", [5, 4, 3]),
+        ("first", [5, 4, 1, 0]),
         ("mca", [4.0625, 0]),  # ((((1 + 2) / 2 + 3) / 2 + 4) / 2 + 5) / 2
     ],
 )

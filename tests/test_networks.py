@@ -156,7 +156,14 @@ def test_every_memory_policy_runs(memory: str):
     for _ in range(8):
         state = model.memorize(model.segment(model.encode(image), state, (9, 9)), mask, state)
     held = state.long_term[0].key.shape[1] // model.encode(image)[-1][0, 0].numel()
-    expected = {"reference": 1, "previous": 1, "reference_previous": 2, "mca": 2, "last": 6}
+    expected = {
+        "reference": 1,
+        "previous": 1,
+        "reference_previous": 2,
+        "mca": 2,
+        "last": 6,
+        "first": 7,
+    }
     assert held == expected.get(memory, 9)
 
 

@@ -48,7 +48,7 @@ def test_the_python_example(tmp_path: Path, checkpoint: Path, monkeypatch, capsy
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["2", "3", "4"]
     assert "{1: " in lines[0] and ", 2: " in lines[0]
-    assert cv2.VideoCapture("overlay.mp4").get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    assert cv2.VideoCapture("out.mp4").get(cv2.CAP_PROP_FRAME_COUNT) == 3
 
 
 def test_readme_is_short():

@@ -13,7 +13,9 @@ from eval_tool import ROOT, Ended
 from scoring_cases import EXACT, recorded, save_masks
 from shared_data import shared
 
+import mavos
 from mavos.scoring.command import main
+from mavos.utils.errors import UserError
 
 SIX = ("blackswan", "bmx-trees", "car-shadow", "dance-twirl", "dog", "parkour")
 
@@ -101,6 +103,19 @@ def test_the_script_in_a_process_of_its_own(small):
     (gt / "v" / "00002.png").write_bytes(b"")
     ended = eval_tool.wait(eval_tool.start(ROOT / "tools" / "score.py", *options, cwd=gt))
     assert "gt/v/00002.png: the file is empty" in ended.error
+
+
+def test_in_python_it_is_the_same(tmp_path, small):
+    gt, pred = small
+    save_masks(pred / "v", (0, 1), first=2)
+    for protocol in ("davis2017", "generic"):
+        options = ("--protocol", protocol, "--gt", gt, "--pred", pred, "--output", tmp_path / "out")
+        assert score(*options).status == 0
+        written = json.loads((tmp_path / "out" / "scores.json").read_text())
+        found = mavos.score(str(pred), str(gt), protocol)
+        assert found.to_json().items() <= written.items() and found.total()["J&F-Mean"] < 1
+    with pytest.raises(UserError, match="unknown protocol 'davis'"):
+        mavos.score(pred, gt, "davis")
 
 
 def test_the_list_of_the_split_says_which_videos(small):

@@ -174,7 +174,7 @@ def test_the_number_of_processes_changes_nothing(dataset, tmp_path):
 def test_the_same_dataset_is_not_made_twice(tmp_path, monkeypatch, capsys):
     options = ["--train_videos", "1", "--val_videos", "0", "--length", "8", "--size", "32", "32"]
     root = tmp_path / "videos"
-    monkeypatch.setattr(synthetic, "_cores", lambda: 1)
+    monkeypatch.setattr(synthetic, "cores", lambda: 1)
     assert make_synthetic.main(["--output", str(root), *options]) == 0
     assert capsys.readouterr().out == f"{root}\n"
     first = files(root)

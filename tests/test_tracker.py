@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import mavos
 from mavos import configs
 from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.types import Frame
@@ -523,6 +524,9 @@ def test_from_pretrained(tmp_path: Path):
     tracker.add(frames(1)[0], blobs(1))
     assert tracker.step(frames(1)[0]).labels.shape == SIZE
     assert torch.get_float32_matmul_precision() == "highest"  # PyTorch's settings are the user's
+    loaded = mavos.load_model("mavos_nano", checkpoint, "cpu", amp=False)
+    assert mavos.VideoTracker is VideoTracker and loaded.device.type == "cpu"
+    VideoTracker(*loaded).add(frames(1)[0], blobs(1))
     with pytest.raises(UserError, match="mavos_nano"):
         VideoTracker.from_pretrained("mavos_nan", checkpoint)
     with pytest.raises(UserError, match="no checkpoint"):

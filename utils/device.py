@@ -122,7 +122,7 @@ def warn_of_emulation(dtype: torch.dtype, device: torch.device) -> None:
 def allow_tf32(allowed: bool) -> None:
     """Let CUDA round the factors of fp32 products and convolutions, or keep both exact.
 
-    Of the whole process. PyTorch by itself keeps products exact, but not convolutions.
+    Of the whole process. PyTorch keeps products exact by default, but not convolutions.
     """
     # These names, not ``fp32_precision`` of PyTorch 2.9: who reads them after that was set gets an
     # exception, PyTorch's own compiler among them; set by these, both can be read.

@@ -14,6 +14,7 @@ class EvalConfig:
 
     dataset: str = "davis2017"
     split: str = ""  # empty: the dataset's usual one
+    videos: int = 0  # only the first so many, for a look; 0: all
     checkpoint: str = ""  # empty: looked for in ``result`` and ``pretrain_models``
     checkpoint_step: int = -1  # -1: the newest
     ema: bool | None = None  # averaged weights; None: where there are any
@@ -34,7 +35,7 @@ class EvalConfig:
         check_choices(self)
         if self.max_resolution is not None:
             positive(self, "max_resolution")
-        not_negative(self, "threads")
+        not_negative(self, "threads", "videos")
         positive(self, "max_pixels")
         if self.amp and self.dtype != "fp32":
             raise UserError(f"amp chooses a half precision by itself; leave it or {self.dtype} out")

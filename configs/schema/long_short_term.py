@@ -8,7 +8,7 @@ from mavos.configs.schema.checks import positive
 from mavos.configs.schema.model import ModelConfig
 from mavos.utils.errors import UserError
 
-Policy = Literal["mca", "reference", "previous", "reference_previous", "all", "last"]
+Policy = Literal["mca", "reference", "previous", "reference_previous", "all", "last", "first"]
 POLICIES: tuple[str, ...] = get_args(Policy)
 
 
@@ -26,7 +26,7 @@ class LongShortTermConfig(ModelConfig):
     local_attention: Literal["auto", "tiles", "sampler", "triton"] = "auto"  # same numbers; speed
     max_objects: int = 10  # identities per object group
     memory: Policy = "mca"  # what the long-term memory keeps
-    memory_frames: int = 6  # frames that the memory "last" keeps
+    memory_frames: int = 6  # frames that the memories "last" and "first" keep
     # a frame annotated in mid-video: stored like any other (released), or the new reference frame
     late_masks: Literal["store", "reference"] = "store"
     # what memory is kept in; not in training
@@ -73,7 +73,7 @@ class MavosConfig(LongShortTermConfig):
     method: Literal["mavos"] = "mavos"
     # how the memory "mca" takes in the new frame (Table 6)
     fusion: Literal["mca", "cross_attention", "focal_modulation", "global_context"] = "mca"
-    focal_levels: int = 2  # scales of depthwise context before the global one (Table 7)
+    focal_levels: int = 2  # scales of depthwise context before the global one (Table 8)
     focal_window: int = 3  # kernel of the first level; + 2 per level
     mca_heads: int = 4
     mca_drop_path: float = 0.1  # rate of dropped residual branches in training

@@ -62,7 +62,7 @@ def deliver(
                 if not _is_death(error):
                     raise
                 deaths += 1
-                _tell_death(error, steps[0], deaths)
+                _log_death(error, steps[0], deaths)
 
 
 @contextlib.contextmanager
@@ -204,12 +204,12 @@ def _is_death(error: Exception) -> bool:
     return str(error).startswith(("DataLoader worker (pid", "Pin memory thread exited"))
 
 
-def _tell_death(error: Exception, step: int, deaths: int) -> None:
+def _log_death(error: Exception, step: int, deaths: int) -> None:
     """Log that a worker died; UserError once it is too many."""
-    told = str(error).splitlines()[0]
+    what = str(error).splitlines()[0]
     if deaths == _DEATHS:
         raise UserError(
-            f"step {step}: data workers died {deaths} times in a row ({told}). The system may be "
+            f"step {step}: data workers died {deaths} times in a row ({what}). The system may be "
             "short of memory: lower train.workers, or check free memory and the size of /dev/shm"
         ) from error
-    logger.warning("step %d: %s; data workers are started again", step, told)
+    logger.warning("step %d: %s; data workers are started again", step, what)

@@ -96,6 +96,8 @@ def _announce(run: Evaluation, folder: ResultFolder, device: torch.device) -> No
         "on" if run.cfg.eval.compile else "off",
     )
     log.info("results go to %s", folder.folder)
+    if run.cfg.eval.videos:
+        log.warning("only the first %d videos: a look, not the benchmark", count)
 
 
 def _report(
@@ -119,4 +121,4 @@ def _report(
             "mend what failed and run the same command again"
         )
     write_json(folder.folder / "speed.json", summary)
-    print(folder.pack(videos, records, run.data.row.zip_top))
+    print(folder.pack(videos, run.data.row.zip_top))

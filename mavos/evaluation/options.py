@@ -13,6 +13,7 @@ from mavos.utils.errors import UserError
 FIELDS = options.FIELDS | {
     "dataset": "eval.dataset",
     "split": "eval.split",
+    "videos": "eval.videos",
     "data_root": "data.root",
     "flip": "eval.flip",
     "ms": "eval.multiscale",
@@ -58,6 +59,7 @@ def parse(argv: Sequence[str]) -> tuple[Config, argparse.Namespace] | None:
     what = parser.add_argument_group("what to segment")
     what.add_argument("--dataset", help=f"{', '.join(EVAL_DATASETS)} (default: davis2017)")
     what.add_argument("--split", help="part of the dataset (default: the one usually evaluated)")
+    what.add_argument("--videos", type=int, metavar="K", help="only the first K, for a look")
     options.add_data_root(what)
     what.add_argument(
         "--input", help="your own video instead: this is `mavos demo`, and takes its options"
@@ -84,5 +86,5 @@ def parse(argv: Sequence[str]) -> tuple[Config, argparse.Namespace] | None:
     options.add_overrides(parser)
     args = parser.parse_intermixed_args(list(argv))
     options.check_gpus(args)
-    stage = find_dataset(args.dataset or "davis2017")[1].stage
-    return options.load_config(args, stage, fields=FIELDS), args
+    name, dataset = find_dataset(args.dataset or "davis2017")
+    return options.load_config(args, dataset.stage, FIELDS, dataset=name), args

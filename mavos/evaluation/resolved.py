@@ -13,7 +13,10 @@ from mavos.run.devices import precision_of, weight_dtype
 from mavos.run.find_checkpoint import find_checkpoint
 from mavos.utils.paths import RESULTS, data_root
 
-_ELSEWHERE = ("dataset", "split", "output", "overwrite", "checkpoint", "checkpoint_step", "ema")
+_ELSEWHERE = (
+    *("dataset", "split", "videos", "output", "overwrite"),
+    *("checkpoint", "checkpoint_step", "ema"),
+)
 _ONLY_SPEED = ("device", "threads", "compile")
 
 
@@ -79,6 +82,7 @@ class Evaluation:
 def resolve(cfg: Config, device: torch.device) -> Evaluation:
     """Find the data and the weights; raises UserError for whatever is not there or does not fit."""
     data = find_split(cfg.eval.dataset, cfg.eval.split, data_root(cfg.data.root))
+    data = dataclasses.replace(data, videos=data.videos[: cfg.eval.videos or None])
     checkpoint = find_checkpoint(cfg)
     weight_dtype(cfg.eval, device)
     return Evaluation(cfg, data, checkpoint, precision_of(cfg.eval, device))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mavos.dataloaders.media.mask_writing import zip_results
-from mavos.dataloaders.types import Video, numbered_frame_name
+from mavos.dataloaders.types import Video
 from mavos.utils.errors import UserError
 from mavos.utils.files import write_json
 
@@ -54,7 +54,7 @@ class ResultFolder:
             record = VideoRecord(**json.loads(self._record_path(video).read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):  # ValueError: of JSON and of text
             return None
-        names = self._mask_names(video, record)
+        names = video.frame_names()
         if len(names) != record.frames:
             return None
         return record if all(self.mask_path(video, n).is_file() for n in names) else None
@@ -88,12 +88,12 @@ class ResultFolder:
                 )
         write_json(path, settings)
 
-    def pack(self, videos: Sequence[Video], records: dict[str, VideoRecord], top: str) -> Path:
+    def pack(self, videos: Sequence[Video], top: str) -> Path:
         """The archive of these videos' masks; inside it everything lies under ``top``."""
         members = [
             self.mask_path(video, name)
             for video in videos
-            for name in self._mask_names(video, records[video.name])
+            for name in video.frame_names()
             if video.sparse is None or name in video.sparse
         ]
         zip_results(self.folder if top else self.annotations, self.archive, members)
@@ -101,11 +101,6 @@ class ResultFolder:
 
     def _record_path(self, video: Video) -> Path:
         return self.folder / "finished" / f"{video.name}.json"
-
-    def _mask_names(self, video: Video, record: VideoRecord) -> list[str]:
-        if video.file is not None:  # its header may announce another number than it holds
-            return [numbered_frame_name(i) for i in range(record.frames)]
-        return video.frame_names()
 
 
 def _changed(old: dict, new: dict, defaults: dict, path: str = "") -> list[str]:

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from mavos.paper.evaluation import Data
+from mavos.paper.data_at_hand import Data
 from mavos.paper.jobs import Setup
 from mavos.paper.kinds import make_jobs
 from mavos.paper.lines import make_lines
 from mavos.paper.listing import as_json, as_text
-from mavos.paper.running import run_table
+from mavos.paper.running import Ran, run_table
 from mavos.paper.schema import Table
 from mavos.paper.tables import TABLES
 from mavos.run import options
@@ -26,22 +26,29 @@ log = logging.getLogger(__name__)
 
 def main(argv: list[str]) -> int:
     args, setup = parse(argv)
+    data = Data(setup.data_root)
     if args.run is None:
-        data = Data(setup.data_root)
         listed = [(t, make_lines(t, make_jobs(t, setup, data))) for t in choose(args.list)]
         print(json.dumps(as_json(listed), indent=2) if args.json else as_text(listed))
         return 0
     setup_logging()
-    data, failed = Data(setup.data_root), 0
     with sigterm_as_ctrl_c():
-        for table in choose(args.run):
-            ran = run_table(table, setup, data)
-            failed += len(ran.failures)
-            for path in ran.files:
-                print(path)
+        ran = [_run(table, setup, data) for table in choose(args.run)]
+    failed = sum(len(one.failures) for one in ran)
     if failed:
-        log.error("%d rows failed; what was measured is kept, the same command goes on", failed)
-    return USER_ERROR if failed else 0
+        log.error("%d failed; what was measured is kept, the same command resumes", failed)
+    elif all(one.all_missing for one in ran):
+        log.error("nothing could run: files of every row are missing; --list shows them")
+    else:
+        return 0
+    return USER_ERROR
+
+
+def _run(table: Table, setup: Setup, data: Data) -> Ran:
+    ran = run_table(table, setup, data)
+    for path in ran.files:
+        print(path, flush=True)
+    return ran
 
 
 def choose(names: Iterable[str]) -> list[Table]:
@@ -60,7 +67,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
         own, of_tools = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     parser = argparse.ArgumentParser(
         prog="mavos tables",
-        description="Evaluate the tables of the paper: ours, the paper's and the difference.",
+        description="Evaluate the tables of the MAVOS paper: ours, the paper's, the difference.",
         epilog="Everything after -- goes to the tool that measures a row, tools/eval.py or "
         "tools/benchmark.py: --run table4 -- --max_resolution 480 --threads 8.",
     )
@@ -81,11 +88,20 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
     options.add_device(parser)
     options.add_half_precision(parser)
     add(
+        "--videos",
+        type=int,
+        default=0,
+        metavar="K",
+        help="only the first K videos of each test set, for a look; written to files of their own",
+    )
+    add(
         "--overwrite",
         action="store_true",
-        help="replace results made with other settings; measure the rows of fig1 again",
+        help="replace results made with other settings; measure the rows of length again",
     )
     args = parser.parse_args(own)
+    if args.videos < 0:
+        raise UserError(f"--videos must not be negative, got {args.videos}")
     if args.json and args.run is not None:
         raise UserError("--json goes with --list; --run writes CSV")
     setup = Setup(
@@ -95,6 +111,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
         options=tuple([*(["--amp"] if args.amp else []), *of_tools]),
         device=args.device or "",
         gpu_num=args.gpu_num,
+        videos=args.videos,
         overwrite=args.overwrite,
     )
     return args, setup

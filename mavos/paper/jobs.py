@@ -1,4 +1,4 @@
-"""A row made concrete on this machine: what runs, where its results go, what lacks."""
+"""A row made concrete on this machine: what runs, where its results go, what is missing."""
 
 import json
 import re
@@ -26,11 +26,18 @@ class Setup:
     options: tuple[str, ...] = ()  # for the tool that measures, with every row
     device: str = ""  # empty: the tool's choice
     gpu_num: int = 1  # processes of an evaluation
+    videos: int = 0  # only the first so many of each test set, for a look; 0: all
     overwrite: bool = False  # replace results that other settings made
 
     def run_folder(self, where: str, parts: Iterable[str]) -> Path:
         """Of a row: one for the same evaluation in whatever table."""
-        return self.output / "runs" / where / re.sub(r"[^\w.=-]+", "_", "_".join(parts))
+        name = re.sub(r"[^\w.=-]+", "_", "_".join(parts))
+        return self.output / "runs" / (where + self.suffix) / name
+
+    @property
+    def suffix(self) -> str:
+        """Of file names, so that a look never replaces results."""
+        return f"_first{self.videos}" if self.videos else ""
 
 
 def shown(path: Path | str) -> str:
@@ -53,28 +60,32 @@ class Missing:
 
 @dataclass(frozen=True)
 class Measured:
-    """Ours, of a finished row."""
+    """Ours, of what has been run for one row."""
 
-    values: Mapping[str, float]  # by the names of schema.METRICS
+    values: Mapping[str, float | str]  # by figures of columns; words such as "out of memory"
     device: str
     videos: int = 0  # 0: none belong to it
-    caveat: str = ""  # why it was not measured as the benchmark does
+    caveat: str = ""  # why it was not measured as the paper's was
 
 
 @dataclass(frozen=True)
 class Job:
-    """One row that can run, or could if nothing were missing."""
+    """One thing to run for a row, or that could be run if nothing were missing."""
 
     row: Row
-    policy: str  # of the long-term memory; "" where the method has one way only
-    tool: str  # tools/<tool>.py
+    on: str  # the columns that it fills: their test set; "" where the table has none
+    tool: str  # tools/<tool>.py; "": counted in this process
     results: tuple[str, ...]  # files that it leaves in the folder
     arguments: tuple[str, ...]  # all that decide the results
-    machine: tuple[str, ...]  # those that do not
     folder: Path
+    machine: tuple[str, ...] = ()  # arguments that do not
+    policy: str = ""  # of the long-term memory
+    gap: int = 0  # frames between its updates
+    where: str = ""  # dataset and split, or the video
     checkpoint: Path | None = None  # None: random weights
     weights: str = "random"  # the same in words
-    videos: int = 0  # in the data at hand; 0: not there, or not needed
+    videos: int = 0  # to be evaluated, of the data at hand; 0: not there, or not needed
+    full: int = 0  # videos of the whole test set
     missing: tuple[Missing, ...] = ()
 
     @property
@@ -83,10 +94,15 @@ class Job:
         return self.tool == "benchmark"
 
     @property
+    def label(self) -> str:
+        """For messages."""
+        return f"{self.row.label} on {self.on}" if self.on else self.row.label
+
+    @property
     def command(self) -> str:
         """For a shell in the project's folder."""
         words = map(shown, self.arguments + self.machine)
-        return shlex.join(["python", f"tools/{self.tool}.py", *words])
+        return shlex.join(["python", f"tools/{self.tool or 'tables'}.py", *words])
 
     def finished(self) -> str:
         """The day on which this very command ended well with these weights; "" if it did not."""

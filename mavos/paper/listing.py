@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mavos.paper.lines import Line
+from mavos.paper.lines import Line, Part
 from mavos.paper.schema import Table
+
+_STATES = ("done", "partly", "ready", "missing", "printed")
 
 
 def as_text(listed: Iterable[tuple[Table, list[Line]]]) -> str:
@@ -12,76 +14,92 @@ def as_text(listed: Iterable[tuple[Table, list[Line]]]) -> str:
     listed = list(listed)
     text: list[str] = []
     for table, lines in listed:
-        assumed = " (numbering is our reading)" if table.numbering_assumed else ""
-        text += [f"{table.name}  {table.title}{assumed}"]
+        text += [f"{table.name}  {table.title}"]
         width = max(len(line.row.label) for line in lines)
-        text += [f"  {state(line):9}{line.row.label:{width}}  {_detail(line)}" for line in lines]
+        shown = (f"  {line.state:9}{line.row.label:{width}}  {_detail(line)}" for line in lines)
+        text += [line.rstrip() for line in shown]
         text += [""]
-    text += _remedies([line for _, lines in listed for line in lines])
-    count = {name: 0 for name in ("done", "ready", "missing")}
-    for _, lines in listed:
-        for line in lines:
-            count[state(line)] = count.get(state(line), 0) + 1
+    lines = [line for _, found in listed for line in found]
+    text += _remedies(lines)
+    count = {state: sum(line.state == state for line in lines) for state in _STATES}
     text += ["rows: " + ", ".join(f"{number} {name}" for name, number in count.items())]
     return "\n".join(text)
 
 
 def as_json(listed: Iterable[tuple[Table, list[Line]]]) -> list[dict[str, Any]]:
-    """Every row with its state, its command and the paper's numbers."""
+    """Every row with the paper's numbers, what it runs on which dataset, and what is missing."""
     return [
         {
             "table": table.name,
             "title": table.title,
-            "numbering_assumed": table.numbering_assumed,
-            "rows": [_row(table, line) for line in lines],
+            "note": table.note,
+            "columns": [column.key for column in table.columns],
+            "rows": [_row(line) for line in lines],
         }
         for table, lines in listed
     ]
 
 
-def state(line: Line) -> str:
-    """done, ready, missing, or none: there is no network for the row."""
-    if line.job is None:
-        return "none"
-    if line.measured is not None:
-        return "done"
-    return "missing" if line.job.missing else "ready"
-
-
 def _detail(line: Line) -> str:
-    if line.measured is not None:
-        return f"{line.measured.device}, {line.job.finished()}"
-    return line.status.removeprefix("not run").lstrip(",: ").removeprefix("missing: ")
+    """What there is to say of a row: where it was measured, what is missing, what is wrong."""
+    parts = line.parts.values()
+    if line.state == "done":
+        said = dict.fromkeys(f"{p.measured.device} {p.job.finished()}".strip() for p in parts)
+    else:
+        said = dict.fromkeys(str(missing) for part in parts for missing in part.job.missing)
+        said |= dict.fromkeys(
+            part.status for part in parts if part.state == "ready" and part.status != "not run"
+        )
+    return "; ".join(said)
 
 
-def _row(table: Table, line: Line) -> dict[str, Any]:
-    job, row = line.job, line.row
+def _row(line: Line) -> dict[str, Any]:
+    row, table = line.row, line.table
     return {
         "label": row.label,
-        "model": row.model,
-        "state": state(line),
-        "status": line.status,
-        "policy": job.policy if job else None,
-        "weights": str(job.checkpoint) if job and job.checkpoint else None,
-        "dataset": table.dataset or None,
-        "split": row.split or table.split or None,
-        "paper": {metric: row.paper.get(metric) for metric in table.metrics},
-        "source": row.source,
+        **dict(zip(table.words, row.facts, strict=bool(row.facts))),
+        "state": line.state,
+        "paper": {column.key: line.paper(column) for column in table.columns},
+        "ours": {column.key: line.ours(column) for column in table.columns},
+        "source": row.source or table.source,
         "flag": row.flag,
-        "command": job.command if job else None,
-        "missing": [vars(missing) for missing in job.missing] if job else [],
+        "note": row.note,
+        "model": row.network.model if row.network else None,
+        "runs": [_run(part) for part in line.parts.values()],
+    }
+
+
+def _run(part: Part) -> dict[str, Any]:
+    job = part.job
+    return {
+        "on": job.on,
+        "where": job.where,
+        "videos": job.videos,
+        "videos of the test set": job.full,
+        "policy": job.policy,
+        "memory gap": job.gap,
+        "weights": str(job.checkpoint) if job.checkpoint else None,
+        "state": part.state,
+        "status": part.status,
+        "command": job.command,
+        "missing": [vars(missing) for missing in job.missing],
     }
 
 
 def _remedies(lines: Iterable[Line]) -> Iterator[str]:
     """How to get each thing that is missing, each once: data first, then weights."""
-    missing = dict.fromkeys(m for line in lines if line.job for m in line.job.missing)
+    missing = dict.fromkeys(
+        one for line in lines for part in line.parts.values() for one in part.job.missing
+    )
     for kind in ("data", "weights"):
-        things = [thing for thing in missing if thing.kind == kind]
-        if not things:
+        ways: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for thing in missing:
+            if thing.kind == kind:
+                ways.setdefault((thing.fault, thing.remedies), []).append(thing.what)
+        if not ways:
             continue
         yield f"missing {kind}"
-        for thing in things:
-            yield f"  {thing.what}"
-            yield from (f"    {told}" for told in [*thing.fault.splitlines(), *thing.remedies])
+        for (fault, remedies), whats in ways.items():
+            yield f"  {'; '.join(whats)}"
+            yield from (f"    {text}" for text in [*fault.splitlines(), *remedies])
         yield ""

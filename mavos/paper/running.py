@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mavos.paper import report
-from mavos.paper.evaluation import Data
+from mavos.paper.data_at_hand import Data
+from mavos.paper.datasets import count
 from mavos.paper.jobs import Job, Setup
 from mavos.paper.kinds import find_measured, make_jobs
 from mavos.paper.schema import Table
 from mavos.run.signals import INTERRUPTED, TERMINATED, Terminated
+from mavos.utils.errors import UserError
 from mavos.utils.paths import PROJECT
 
 log = logging.getLogger(__name__)
@@ -28,10 +30,12 @@ _LEAVE_SECONDS = (5.0, 20.0)  # after Ctrl-C, which it has heard too; after SIGT
 
 @dataclass
 class Ran:
-    """What became of a table: the files written, and why rows failed, by label."""
+    """What became of a table: the files written, why jobs failed (by the label of the row and what
+    they were on), and whether there is anything of ours, or could have been."""
 
     files: list[Path] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    all_missing: bool = False  # the files of every job are missing
 
 
 class RowFailed(Exception):
@@ -41,12 +45,13 @@ class RowFailed(Exception):
 def run_table(table: Table, setup: Setup, data: Data | None = None) -> Ran:
     """Measure what can be and is not yet, then write the table; a failed row stops no other.
 
-    The table is written after every row, so that it is there whatever happens.
+    The table is written after every job, so that it is there whatever happens.
     """
     jobs = make_jobs(table, setup, data or Data(setup.data_root))
+    todo = [job for by_set in jobs.values() for job in by_set.values()]
     ran = Ran()
-    for number, (label, job) in enumerate(jobs.items(), start=1):
-        what = f"{table.name}, row {number} of {len(jobs)}: {label}"
+    for number, job in enumerate(todo, start=1):
+        what = f"{table.name}, {number} of {len(todo)}: {job.label}"
         if find_measured(table, job) is not None and not (setup.overwrite and job.is_timing):
             log.info("%s is finished, in %s", what, job.folder)
         elif job.missing:
@@ -54,32 +59,44 @@ def run_table(table: Table, setup: Setup, data: Data | None = None) -> Ran:
         else:
             log.info("%s\n  %s", what, job.command)
             try:
-                run_job(job, setup.overwrite)
+                run_job(job, setup)
                 if find_measured(table, job) is None:
                     raise RowFailed(f"what is in {job.folder} is not complete")
             except RowFailed as failed:
                 log.warning("%s failed: %s", what, failed)
-                ran.failures[label] = str(failed)
+                ran.failures[job.row.label, job.on] = str(failed)
             report.write_text(table, jobs, ran.failures, setup)
     ran.files = report.write(table, jobs, ran.failures, setup)
+    ran.all_missing = all(job.missing and not find_measured(table, job) for job in todo)
     return ran
 
 
-def run_job(job: Job, overwrite: bool = False) -> None:
-    """Run the tool of one row and note that its results are there. Raises RowFailed."""
-    if not job.same_weights() and not overwrite:
+def run_job(job: Job, setup: Setup) -> None:
+    """Run one job and note that its results are there. Raises RowFailed."""
+    if not job.same_weights() and not setup.overwrite:
         raise RowFailed(f"{job.folder} holds results of other weights; --overwrite replaces them")
-    replaces = overwrite and job.conflicts()
+    replaces = setup.overwrite and job.conflicts()
     if replaces or not job.conflicts():
         job.note()
     before = _stamps(job)
-    more = ["--overwrite"] if replaces or (overwrite and job.is_timing) else []
-    messages = run_tool(job.tool, [*job.arguments, *job.machine, *more])
+    if job.tool:
+        more = ["--overwrite"] if replaces or (setup.overwrite and job.is_timing) else []
+        messages = run_tool(job.tool, [*job.arguments, *job.machine, *more])
+    else:
+        messages = ""
+        _count(job, setup.data_root)
     after = _stamps(job)
     if any(after[name] in (None, before[name]) for name in job.results):
-        told = re.findall(r"not scored: .*", messages)
-        raise RowFailed(told[-1] if told else f"no {' and '.join(job.results)} in {job.folder}")
+        said = re.findall(r"not scored: .*", messages)
+        raise RowFailed(said[-1] if said else f"no {' and '.join(job.results)} in {job.folder}")
     job.note(datetime.date.today().isoformat())
+
+
+def _count(job: Job, data_root: Path) -> None:
+    try:
+        count(job, data_root)
+    except UserError as error:
+        raise RowFailed(str(error)) from error
 
 
 def run_tool(tool: str, arguments: Sequence[str]) -> str:

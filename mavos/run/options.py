@@ -41,7 +41,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(STAGES)} (default: the dataset's; {OWN_VIDEO_STAGE} for your own video)",
     )
     add_experiment(model)
-    model.add_argument("--ckpt_path", help="checkpoint file (default: looked for, see README)")
+    model.add_argument(
+        "--ckpt_path", help="checkpoint file (default: looked for, see docs/evaluation.md)"
+    )
     model.add_argument(
         "--ckpt_step", type=int, help="training step of the checkpoint (default: last)"
     )

@@ -18,6 +18,7 @@ HOLDS = {  # each policy of the memory, for people who see the picture only
     "previous": "the last stored frame ({stored})",
     "reference_previous": "the first and the last stored frame ({stored})",
     "last": "the last {frames} stored frames ({stored})",
+    "first": "the first stored frames and the newest two, {frames} + 1 ({stored})",
     "all": "all stored frames ({stored})",
 }
 LOG_FROM = 20  # times the least value is the greatest: then a logarithmic axis shows more

@@ -79,7 +79,7 @@ def grows(record: dict) -> bool | None:
     """
     rows, model = record["rows"], record["config"]["model"]
     gap = model["test_memory_gap"]
-    updates = model["memory_frames"] if model["memory"] == "last" else 2  # until it is full
+    updates = model["memory_frames"] if model["memory"] in ("last", "first") else 2  # till full
     end = rows[-1]["frame"]
     half = next(row for row in rows if row["frame"] >= end / 2)
     if half["frame"] <= updates * gap or end - half["frame"] < gap:

@@ -17,7 +17,7 @@ from mavos.configs.schema import Config
 from mavos.run.build import build
 from mavos.run.devices import prepare_to_segment
 from mavos.run.find_checkpoint import find_checkpoint
-from mavos.run.signals import INTERRUPTED
+from mavos.run.signals import INTERRUPTED, TERMINATED
 from mavos.tracking.tracker import VideoTracker
 from mavos.utils.device import device_name
 from mavos.utils.errors import UserError
@@ -31,7 +31,6 @@ from mavos.webapp.turns import Turns
 
 log = logging.getLogger(__name__)
 
-TERMINATED = 128 + signal.SIGTERM
 _SECONDS_TO_FINISH = 3  # for requests that run when the server is stopped
 
 

@@ -67,7 +67,7 @@ def choose(name: str, inputs: Inputs, size: tuple[int, int], window: int) -> Att
         name = PLAIN
     if name != "auto":
         backend = named(name, device, dtype)
-        _tell(device, dtype, name)
+        _log_choice(device, dtype, name)
         return backend.attend
     # what works, and what is tried, depends on the stream: CUDA graphs record on one of their own
     stream = sampler.on_default_stream(device)
@@ -107,11 +107,11 @@ def fastest(inputs: Inputs, size: tuple[int, int], window: int) -> str:
     if taken[best] > CLEARLY * taken[PLAIN]:
         best = PLAIN
     times = ", ".join(f"{name} {spent:.3f} ms" for name, spent in taken.items())
-    _tell(*place, f"{best} ({times})")
+    _log_choice(*place, f"{best} ({times})")
     return best
 
 
-def _tell(device: torch.device, dtype: torch.dtype, choice: str) -> None:
+def _log_choice(device: torch.device, dtype: torch.dtype, choice: str) -> None:
     """Log a choice, once for each device and type."""
     if not torch.compiler.is_compiling() and (device, dtype) not in _told:
         _told.add((device, dtype))

@@ -1,4 +1,4 @@
-"""What a network knows about a video, as a value, and the six policies of its long-term part.
+"""What a network knows about a video, as a value, and the policies of its long-term part.
 
 Shapes: B batch, L tokens of one frame, C width of the E-LSTT.
 """
@@ -88,6 +88,19 @@ def keep_last(old: Entry, new: Entry, fuse: Fuse | None, frames: int) -> Entry:
     return join(new, old).tokens(0, frames * new.key.shape[1])
 
 
+def keep_first(old: Entry, new: Entry, fuse: Fuse | None, frames: int) -> Entry:
+    """The first ``frames`` - 1 stored frames, the reference among them, and the newest two.
+
+    The rule by which the LVOS benchmark limits AOT to six frames: once more than so many are held,
+    the newest but one goes before the next comes (github.com/LingyiHongfd/LVOS, issue 3). That
+    makes frames + 1.
+    """
+    length = new.key.shape[1]
+    if old.key.shape[1] > frames * length:
+        old = join(old.tokens(0, length), old.tokens(2 * length, None))
+    return join(new, old)
+
+
 def fuse_dynamic(old: Entry, new: Entry, fuse: Fuse | None) -> Entry:
     """Paper section 3.2: the reference frame, and one dynamic frame that MCA rewrites.
 
@@ -119,6 +132,7 @@ POLICIES: dict[str, Policy] = {
     "reference_previous": keep_reference_and_previous,
     "all": keep_all,
     "last": keep_last,
+    "first": keep_first,
     "mca": fuse_dynamic,
 }
 
@@ -133,8 +147,9 @@ RENEWALS: dict[str, Policy] = {
 
 
 def build_policy(name: str, frames: int) -> Policy:
-    """The policy ``name``; ``frames`` is how many "last" keeps."""
-    return partial(keep_last, frames=frames) if name == "last" else POLICIES[name]
+    """The policy ``name``; ``frames`` is how many "last" and "first" keep."""
+    policy = POLICIES[name]
+    return partial(policy, frames=frames) if policy in (keep_last, keep_first) else policy
 
 
 def remember(

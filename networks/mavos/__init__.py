@@ -14,7 +14,7 @@ from mavos.networks.lstt.key_names import MCA
 from mavos.networks.lstt.model import LongShortTermSegmenter
 from mavos.networks.mavos.elstt import ELSTT
 from mavos.networks.mavos.fused import fuse_blocks
-from mavos.networks.mavos.fusion import CrossAttention, FocalModulation, GlobalContext
+from mavos.networks.mavos.fusion import CrossAttention, FocalModulation, GlobalContextAttention
 from mavos.networks.mavos.mca import EntryFusion, ModulatedAttention
 
 
@@ -47,5 +47,5 @@ def build_operator(cfg: MavosConfig) -> Callable[[int], nn.Module]:
         "mca": partial(ModulatedAttention, heads=cfg.mca_heads, **focal),
         "cross_attention": partial(CrossAttention, heads=cfg.mca_heads),
         "focal_modulation": partial(FocalModulation, **focal),
-        "global_context": GlobalContext,
+        "global_context": partial(GlobalContextAttention, heads=cfg.mca_heads),
     }[cfg.fusion]

@@ -19,8 +19,6 @@ from mavos.networks.lstt.memory import Entry
 class FocalContext(nn.Module):
     """Tokens gathered at several scales, from their neighbours to the whole grid."""
 
-    reads_latents = True
-
     def __init__(self, dim: int, focal_levels: int = 2, focal_window: int = 3):
         super().__init__()
         self.focal_levels = focal_levels
@@ -87,7 +85,7 @@ class ModulatedCrossAttention(nn.Module):
         """operator: makes what takes in the context, of its width; others are in ``fusion.py``."""
         super().__init__()
         self.attn = operator(dim)
-        self.norm_l = nn.LayerNorm(dim) if self.attn.reads_latents else nn.Identity()
+        self.norm_l = nn.LayerNorm(dim)
         self.norm_c = nn.LayerNorm(dim)
         self.norm2 = nn.LayerNorm(dim)
         hidden = mlp_ratio * dim
