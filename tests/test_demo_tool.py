@@ -434,7 +434,7 @@ def test_a_fault_in_mid_run_keeps_what_is_done(demo, frames, mask, tmp_path, mon
 
 
 def test_an_overlay_that_cannot_be_written_ends_the_run(demo, frames, mask, tmp_path, monkeypatch):
-    def full(self, frame, missing):
+    def full(self, frame, missing, time):
         raise OutputError("cannot write the overlay: no space")
 
     monkeypatch.setattr(command.VideoWriter, "write", full)

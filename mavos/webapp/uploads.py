@@ -17,6 +17,9 @@ _KEEP_FREE = 500 * 2**20  # bytes of the disk that are left alone
 _HEAD = 64  # bytes that tell the kind of a file
 _CHECK_EVERY = 16 * 2**20  # bytes between two looks at the disk
 
+# How damaged videos are known; whole ones are tried. FFmpeg also reads playlists, which are texts
+# that name other files: ``containers`` keeps them out.
+_VIDEOS = rb"....(ftyp|moov|mdat|wide)|\x1a\x45\xdf\xa3|RIFF....AVI "
 # (how a file begins, suffix)
 _PICTURES = (
     (rb"\xff\xd8\xff", ".jpg"),
@@ -102,7 +105,9 @@ class Uploads:
         try:
             open_footage(self._path(0)).close()
         except UserError as error:
-            raise self._no_video(name) from error
+            # of what looks like a video, the job that decodes it says what is wrong
+            if not _begins_as(self._path(0), _VIDEOS):
+                raise self._no_video(name) from error
         return self._path(0)
 
     def _no_video(self, name: str) -> Refused:
@@ -155,6 +160,9 @@ def check_disk(folder: Path) -> None:
 
 def _suffix(path: Path, kinds: tuple[tuple[bytes, str], ...]) -> str:
     """Suffix that fits what the file holds; empty if it is of none of the kinds."""
+    return next((suffix for begins, suffix in kinds if _begins_as(path, begins)), "")
+
+
+def _begins_as(path: Path, pattern: bytes) -> bool:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    return next((s for begins, s in kinds if re.match(begins, head, re.DOTALL)), "")
+        return re.match(pattern, file.read(_HEAD), re.DOTALL) is not None
