@@ -38,7 +38,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["pytest", "pytest-xdist", "ruff", *APP, "httpx2", "playwright"],
+        "test": ["pytest", "pytest-xdist", "ruff", "pillow-heif", *APP, "httpx2", "playwright"],
         "app": APP,
         "heic": ["pillow-heif"],  # pictures of iPhones
         "plots": ["matplotlib"],  # curves
