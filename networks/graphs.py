@@ -1,7 +1,7 @@
-"""Calls that a device repeats instead of being told anew: CUDA graphs, elsewhere torch.compile.
+"""Calls that a device replays instead of launching anew: CUDA graphs, elsewhere torch.compile.
 
 The inference form of a network makes its calls through ``run(function, *args)``; a ``Runner`` is
-such a ``run``. On a fast GPU telling it what to do takes longer than doing it.
+such a ``run``. On a fast GPU launching the work takes longer than the work.
 """
 
 import logging
@@ -150,7 +150,7 @@ def build_runner(device: torch.device) -> Runner:
     """The runner that suits a device."""
     if device.type != "cuda":
         return Runner(Compiled())
-    # older PyTorch does not recover from a recording that failed: its allocator goes on recording
+    # older PyTorch does not recover from a recording that failed: its allocator keeps recording
     return Runner(CudaGraphs(device), most_failures=1)
 
 

@@ -29,7 +29,7 @@ class SizeRule(NamedTuple):
 
 
 class Segmented(NamedTuple):
-    """What ``segment`` says about one frame."""
+    """What ``segment`` returns for one frame."""
 
     # (B, 1 + N, H, W) at the size asked for; softmax over dim 1 is the probability. They are large,
     # and whoever drives the method may leave them out of what memorize gets.
@@ -156,7 +156,7 @@ class Network(nn.Module):
 
 
 class CopyPrevious(Network):
-    """Repeats the last mask it was told: the smallest method, the one every other must beat."""
+    """Repeats the last mask it was given: the smallest method, the one every other must beat."""
 
     max_objects = 254
     size_rule = SizeRule(16)

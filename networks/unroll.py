@@ -19,7 +19,7 @@ UNUSED = -1e10  # logit of an identity that a clip does not have
 
 
 class StepSettings(NamedTuple):
-    """What changes in the loss while training goes on."""
+    """What changes in the loss during training."""
 
     hard_pixels: float = 1.0  # share of the pixels that cross-entropy keeps
     aux_weight: float = 0.0  # weight of the loss of annotated frames

@@ -16,8 +16,8 @@ MARKS = (*LONG_SHORT_TERM_MARKS,)
 def load_weights(model: Network, path: Path, to_start: bool = False) -> list[str]:
     """Load a checkpoint of the whole network; every key must match, see ``model.key_names``.
 
-    to_start: the weights are to start training from, and may lack what their kind may lack; the
-    model keeps its own values there. Returns the keys, as on disk, that the file lacked.
+    to_start: the weights are to start training from; what ``key_names.anew`` names may be missing,
+    and the model keeps its own values there. Returns the keys, as on disk, that were missing.
     Raises UserError with what is missing, unexpected or of another shape.
     """
     return _load(model, read_checkpoint(path), path, to_start)

@@ -29,7 +29,7 @@ def run(benchmark: ModuleType, *options: object) -> eval_tool.Ended:
     return eval_tool.run("--device", "cpu", *options, main=benchmark.main)
 
 
-def told(ended: eval_tool.Ended) -> dict:
+def reported(ended: eval_tool.Ended) -> dict:
     """The one object on the standard output of a benchmark that was run with --json."""
     assert ended.status == 0, ended.stderr
     return json.loads(ended.stdout)

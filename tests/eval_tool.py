@@ -22,7 +22,7 @@ from mavos.run import entry
 from mavos.utils.palette import davis_palette
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZE = (48, 72)  # (H, W) of made-up frames
+SIZE = (48, 72)  # (H, W) of synthetic frames
 
 
 @dataclass(frozen=True)

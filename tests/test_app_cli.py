@@ -106,7 +106,7 @@ def test_a_port_that_is_taken(checkpoint):
         ("--max_upload_mb 0", "--max_upload_mb must be above 0"),
         ("--port 70000", "--port must be 0 to 65535"),
         ("--host 203.0.113.7 --port 0", "cannot listen on 203.0.113.7:0"),
-        ("--amp --dtype bf16", "--amp chooses a half precision by itself"),
+        ("--amp --dtype bf16", "--amp already chooses a half precision"),
         ("--device tpu", "device 'tpu' is not available here"),
     ],
 )

@@ -17,7 +17,7 @@ from eval_tool import ROOT, make_video
 from mavos.dataloaders.inputs import InputRule
 from mavos.dataloaders.media.images import read_image
 from mavos.speed_curves import command, measure, report
-from mavos.speed_curves.frames import discs, made_up_frames
+from mavos.speed_curves.frames import discs, synthetic_frames
 from mavos.speed_curves.runs import Run, curve_marks, round_numbers
 from mavos.tracking import frame_loop as tracking
 from mavos.utils.errors import UserError
@@ -280,10 +280,10 @@ def test_a_gpu_that_is_full_ends_a_curve(monkeypatch):
     assert [row["frame"] for row in figures["rows"]] == [2, 4]
 
 
-def test_made_up_frames_move_and_are_always_the_same():
+def test_synthetic_frames_move_and_are_always_the_same():
     rule = InputRule(16, 1, max_long_edge=80.0)  # 49x81 for these frames
-    frames = list(made_up_frames((60, 90), rule, 3, 40))
-    again = list(made_up_frames((60, 90), rule, 3, 40))
+    frames = list(synthetic_frames((60, 90), rule, 3, 40))
+    again = list(synthetic_frames((60, 90), rule, 3, 40))
     assert [frame.name for frame in frames[:2]] == ["00000", "00001"]
     for frame, same, after in zip(frames, again, frames[1:], strict=False):
         assert frame.image.shape == (3, 49, 81) and frame.size == (60, 90)
@@ -336,11 +336,11 @@ def test_the_table_compares_the_ends_of_a_video():
 @pytest.mark.parametrize(
     ("policy", "frames", "told"),
     [
-        ("mca", 30, "too short to tell"),  # its second frame comes with frame 21
+        ("mca", 30, "too short to say"),  # its second frame comes with frame 21
         ("mca", 90, "constant"),
-        ("all", 30, "too short to tell"),
+        ("all", 30, "too short to say"),
         ("all", 90, "growing"),
-        ("last", 200, "too short to tell"),
+        ("last", 200, "too short to say"),
         ("last", 300, "constant"),
     ],
 )
@@ -374,7 +374,7 @@ MISTAKES = {
     ("--model", "aott", "--policy", "mca"): "--model aott --policy mca: the memory mca needs",
     ("--policy", "some"): "memory must be one of mca, reference,",
     ("--dtype", "half"): "dtype must be one of fp32, tf32, bf16, fp16; got 'half'",
-    ("--dtype", "bf16", "--amp"): "leave it or --dtype out",
+    ("--dtype", "bf16", "--amp"): "leave out it or --dtype",
     ("--device", "tpu"): "device 'tpu' is not available here",
     ("--frames", 1): "--frames must be at least 2, got 1",
     ("--objects", 0): "--objects must be 1 to 254, got 0",

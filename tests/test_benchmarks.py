@@ -6,7 +6,7 @@ from pathlib import Path
 
 import eval_tool
 import pytest
-from benchmark_tool import BENCHMARKS, NANO, load, run, start, told
+from benchmark_tool import BENCHMARKS, NANO, load, reported, run, start
 from eval_tool import ROOT
 from train_data import save_video
 
@@ -19,7 +19,7 @@ MODULES = ("frame", "components", "end_to_end", "local_attention", "gpu")
 
 def test_frame_as_the_documentation_calls_it():
     options = [*NANO, "--objects", 1, "--dtype", "fp32", "--frames", 22, "--json"]
-    result = told(start("frame.py", *options, *SMALL))
+    result = reported(start("frame.py", *options, *SMALL))
     keys = {"cpu_ms_per_frame", "wall_ms_per_frame", "wall_ms_median", "wall_ms_p95", "fps"}
     keys |= {"peak_rss_mb", "plain_wall_ms", "update_wall_ms", "memory_state_mb"}
     assert keys | {"device", "processor", "cores", "threads", "torch"} <= result.keys()
@@ -36,7 +36,7 @@ def test_several_frames_each_in_its_process(monkeypatch):
 
     monkeypatch.setattr(frame.harness, "in_own_process", child)
     options = [*NANO, *SMALL, "--objects", 1, 4, "--warmup", 0, "--threads", 1, "--no_routing"]
-    result = told(run(frame, *options, "--json"))
+    result = reported(run(frame, *options, "--json"))
     assert result["rows"] == [{"objects": 1, "fps": 1.0}, {"objects": 4, "fps": 1.0}]
     assert all(one.threads == 1 and one.no_routing and one.size == [48, 80] for one in asked)
     assert {"processor", "torch"} <= result.keys()
@@ -58,7 +58,7 @@ def test_a_child_that_fails_is_told_in_one_line(monkeypatch, tmp_path):
 def test_fused_frames_are_told_apart(monkeypatch):
     frame = load(monkeypatch, "frame")
     options = [*NANO, *SMALL, "--dtype", "fp32", "bf16", "--same_process", "--no_routing"]
-    rows = told(run(frame, *options, "--warmup", 38, "--frames", 2, "--json"))["rows"]
+    rows = reported(run(frame, *options, "--warmup", 38, "--frames", 2, "--json"))["rows"]
     assert [row["dtype"] for row in rows] == ["fp32", "bf16"]
     for row in rows:
         mean = (row["plain_wall_ms"] + row["update_wall_ms"]) / 2
@@ -69,7 +69,7 @@ def test_fused_frames_are_told_apart(monkeypatch):
 def test_components(monkeypatch):
     components = load(monkeypatch, "components")
     ended = run(components, *NANO, *SMALL, "--frames", 1, "--clock", "cpu", "--json")
-    (one,) = told(ended)["dtypes"]
+    (one,) = reported(ended)["dtypes"]
     parts = {part["part"]: part for part in one["parts"]}
     attention = {"long-term read", "local attention", "self attention", "MCA update"}
     rest = {"encoder and projector", "other products", "decoder", "upsampling", "labels"}
@@ -84,7 +84,7 @@ def test_components(monkeypatch):
 def test_end_to_end(monkeypatch):
     end_to_end = load(monkeypatch, "end_to_end")
     options = [*NANO, *SMALL, "--videos", 2, "--frames", 3, "--threads", 1, "--json"]
-    result = told(run(end_to_end, *options))
+    result = reported(run(end_to_end, *options))
     assert (result["videos"], result["frames"]) == (2, 6)
     assert result["end_to_end_fps"] > 0 < result["model_fps"]
     steps = ["decode", "resize and normalise", "upload", "labels and download", "write PNG", "zip"]
@@ -94,7 +94,7 @@ def test_end_to_end(monkeypatch):
 def test_local_attention(monkeypatch):
     local_attention = load(monkeypatch, "local_attention")
     ended = run(local_attention, *NANO, *SMALL, "--calls", 1, "--dtype", "fp32", "--json")
-    found = {row["backend"]: row for row in told(ended)["rows"]}
+    found = {row["backend"]: row for row in reported(ended)["rows"]}
     assert found["tiles"]["grid"] == [7, 11]
     assert found["tiles"]["difference"] == 0 and found["tiles"]["wall_ms"] > 0
     assert "CUDA" in found["triton"]["error"]
@@ -105,7 +105,7 @@ def test_data_loading(tmp_path):
     options = ["--data_root", tmp_path, "--dataset", "videos", "--side", 33, "--frames", 2]
     script = BENCHMARKS / "data_loading.py"
     ended = eval_tool.start(script, *options, "--clips", 1, "--workers", 0, "--json", cwd=ROOT)
-    result = told(eval_tool.wait(ended))
+    result = reported(eval_tool.wait(ended))
     stages = result["cpu_ms_per_clip"]
     assert {"read pictures", "crop", "merge", "total"} <= stages.keys()
     assert stages["total"] >= stages["crop"] > 0 < result["clips_per_second"]["0"]
@@ -113,7 +113,7 @@ def test_data_loading(tmp_path):
 
 def test_train_step():
     options = [*NANO, "--clips", 1, "--objects", 2, "--steps", 1, "--json"]
-    result = told(start("train_step.py", *options, "train.crop=33", "train.clip_length=3"))
+    result = reported(start("train_step.py", *options, "train.crop=33", "train.clip_length=3"))
     assert result["threads"] == 1 and result["side"] == 33 and result["frames"] == 3
     assert set(result["seconds"]) == {"forward", "backward", "update"}
     assert result["seconds_per_step"] > 0 < result["peak_memory_gib"]
@@ -134,7 +134,7 @@ def test_gpu_notes_failures_and_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(gpu, "quick_steps", lambda: steps)
     monkeypatch.setattr(gpu, "_left", lambda stop: next(left))
     monkeypatch.setattr(gpu.harness, "in_own_process", child)
-    result = told(run(gpu, "--quick", "--output", tmp_path, "--json"))
+    result = reported(run(gpu, "--quick", "--output", tmp_path, "--json"))
     done = result["steps"]
     assert done["one"]["rows"] == [row] and done["two"]["error"] == "too few"
     assert done["three"]["error"] == "no time was left for it"
@@ -163,11 +163,11 @@ def test_gpu_reads_the_curves_of_the_tool(monkeypatch):
         (folder / "benchmark.json").write_text(json.dumps({"length": [record]}))
 
     monkeypatch.setattr(gpu.harness, "output_of", output_of)
-    told = gpu._measure(gpu.TOOL, ["--frames", 120], 60)
-    assert [row["frame"] for row in told["rows"]] == [100, 120]
-    assert told["rows"][0] == {"policy": "mca", "frame": 100, "fps": 2.0, "peak_mb": 2.0}
-    told |= {"script": gpu.TOOL}
-    assert "| mca    | 120   | 2   | 2       |" in gpu._section(told)
+    reported = gpu._measure(gpu.TOOL, ["--frames", 120], 60)
+    assert [row["frame"] for row in reported["rows"]] == [100, 120]
+    assert reported["rows"][0] == {"policy": "mca", "frame": 100, "fps": 2.0, "peak_mb": 2.0}
+    reported |= {"script": gpu.TOOL}
+    assert "| mca    | 120   | 2   | 2       |" in gpu._section(reported)
 
 
 def test_tables(monkeypatch):

@@ -229,12 +229,12 @@ def test_the_mask_of_a_damaged_frame_waits_for_the_next(demo, frames, mask, tmp_
 
 
 def test_many_damaged_frames_do_not_flood_the_screen(demo, frames, mask, monkeypatch):
-    monkeypatch.setattr("mavos.demo.tracking._FAULTS_TOLD", 3)
+    monkeypatch.setattr("mavos.demo.tracking._FAULTS_LOGGED", 3)
     for bad in range(2, 9):
         (frames / f"img{bad}.png").write_bytes(b"")
     ended = demo(frames, "--mask", mask)
     assert ended.stderr.count("gets the masks of the one before") == 3
-    assert ended.stderr.count("more damaged frames are not told here") == 1
+    assert ended.stderr.count("more damaged frames are not logged") == 1
 
 
 BAD_VIDEOS = {  # name: (size, frames, damaged ones, what is told)

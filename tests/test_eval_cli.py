@@ -1,4 +1,4 @@
-"""``tools/eval.py`` on two made-up videos: what it leaves behind, going on, options."""
+"""``tools/eval.py`` on two synthetic videos: what it leaves behind, going on, options."""
 
 import json
 import shutil

@@ -4,6 +4,7 @@ import ast
 import graphlib
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -183,3 +184,15 @@ def test_everything_imports_without_what_only_unix_has(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_names_can_be_searched_for():
+    """report, log, raise: words that a reader would look for, not say and tell."""
+    vague = re.compile(r"_*(say|says|tell|tells|told|telling)(_|$)")
+    named = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in _modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and vague.match(node.name)
+    ]
+    assert named == []

@@ -158,7 +158,7 @@ def test_a_loss_that_is_no_number(shared, tmp_path, monkeypatch):
     content = train_tool.saved(tmp_path / "run", 2)["state_dict"]
     assert all(value.isfinite().all() for value in content.values())
     monkeypatch.undo()
-    assert "going on from step 2" in train(shared, tmp_path / "run").stderr
+    assert "resuming from step 2" in train(shared, tmp_path / "run").stderr
 
 
 def test_a_loss_that_is_no_number_ends_both_processes(shared, tmp_path, capfd):

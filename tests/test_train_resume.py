@@ -114,7 +114,7 @@ def test_a_stopped_run_saves_and_goes_on(data, whole, tmp_path, number, more):
     done = len(metrics(folder))
     assert 4 <= done < 14 and (folder / f"ckpt/save_step_{done}.pth").is_file()
     if not more:
-        assert f"going on from step {done}" in goes_on(data, folder, whole)
+        assert f"resuming from step {done}" in goes_on(data, folder, whole)
         return
     again = train(data, folder, *LONG)
     assert "saved by 2 processes, now 1: dropout draws other numbers" in again.stderr
@@ -134,7 +134,7 @@ def test_another_network_is_refused_and_other_settings_are_told(stopped, data):
     assert "save_step_4.pth was trained with another network: model.depth (2 then, 1 now)" in error
     assert "choose another --exp_name" in error
     told = train(data, stopped, "--lr", "2e-3", "train.workers=1").stderr
-    assert "going on with changed settings: train.steps (4 then, 6 now), train.lr" in told
+    assert "resuming with changed settings: train.steps (4 then, 6 now), train.lr" in told
     assert "train.workers" not in told and "train.output" not in told
 
 
@@ -172,7 +172,7 @@ def test_a_damaged_checkpoint_is_refused(stopped, data):
     error = train(data, stopped).error
     assert f"checkpoint {path} cannot be gone on from" in error and "remove it" in error
     path.unlink()
-    assert "going on from step 2" in train(data, stopped).stderr
+    assert "resuming from step 2" in train(data, stopped).stderr
 
 
 FULL = """
@@ -192,14 +192,14 @@ def test_a_full_disk_is_told_and_training_goes_on(stopped, data):
     )
     assert ended.returncode == 2 and "Traceback" not in ended.stderr, ended.stderr
     assert "step 6 was not saved: cannot write" in ended.stderr
-    assert "Training goes on" in ended.stderr
+    assert "Training continues" in ended.stderr
     assert ended.stderr.splitlines()[-1].startswith("error: cannot write")
     assert len(metrics(stopped)) == 8
     assert sorted(p.name for p in stopped.rglob("*.pth")) == sorted(
         2 * ["save_step_2.pth", "save_step_4.pth"]
     )
     assert not list(stopped.rglob(".*.tmp"))
-    assert "going on from step 4" in train(data, stopped, "--total_step", 8).stderr
+    assert "resuming from step 4" in train(data, stopped, "--total_step", 8).stderr
 
 
 def test_figures_that_cannot_be_written_do_not_end_training(data, tmp_path, monkeypatch):

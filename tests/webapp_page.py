@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from mavos.pictures.video_output import VideoWriter
 
 ORIGIN = "http://127.0.0.1"
-SIZE = (48, 64)  # (H, W) of made-up frames
+SIZE = (48, 64)  # (H, W) of synthetic frames
 
 
 class Page:

@@ -82,9 +82,9 @@ def load_state(
 ) -> list[str]:
     """Load weights, as ``read_checkpoint`` gives them; every key must match.
 
-    may_miss: prefixes of keys, as on disk, that the state may lack; the module keeps its own values
-    there. recognise: keys -> name of the model that they belong to, for the message. Returns the
-    keys that were missing.
+    may_miss: prefixes of keys, as on disk, that may be missing in the state; the module keeps its
+    own values there. recognise: keys -> name of the model that they belong to, for the message.
+    Returns the keys that were missing.
     Raises UserError with what is missing, unexpected or of another shape.
     """
     wanted = _on_disk(module.state_dict(), names)

@@ -15,10 +15,10 @@ class KeyNames:
 
     # (on disk, in code), prefixes; the first match wins; {} is a number, such as a block's
     renames: tuple[tuple[str, str], ...] = ()
-    derived: tuple[str, ...] = ()  # endings of what is made anew: a file may hold or lack it
+    derived: tuple[str, ...] = ()  # endings of what is made anew: it may be missing in a file
     square: tuple[str, ...] = ()  # endings of tables that are square on disk and flat in code
     unused: tuple[str, ...] = ()  # prefixes of what a file may hold for nothing
-    anew: tuple[str, ...] = ()  # prefixes of what weights to start training from may lack
+    anew: tuple[str, ...] = ()  # prefixes of what may be missing in weights to start training from
     wrapper: str = "state_dict"  # the key of a file under which the weights are; "": they are it
 
     def to_code(self, key: str) -> str:
@@ -30,7 +30,7 @@ class KeyNames:
     def within(self, prefix: str) -> "KeyNames":
         """Those of a part in the file of a whole network, where its keys begin with ``prefix``.
 
-        What the part's own file may hold or lack is not said of that one.
+        What may be missing in the part's own file may not be missing there.
         """
         renames = tuple((prefix + disk, prefix + code) for disk, code in self.renames)
         return KeyNames(renames, self.derived, self.square)

@@ -9,7 +9,7 @@ kept here (read in the code of PyTorch 2.14):
 - It ends the others by SIGTERM, which Python does not survive to tidy up, and a process that was
   passed Ctrl-C or SIGTERM is killed 30 seconds later. A training that is asked to stop finishes its
   step and writes its checkpoint, which may take longer.
-- Its processes go on when it is killed itself.
+- Its processes keep running when it is killed itself.
 """
 
 import _thread

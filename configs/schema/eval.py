@@ -38,6 +38,6 @@ class EvalConfig:
         not_negative(self, "threads", "videos")
         positive(self, "max_pixels")
         if self.amp and self.dtype != "fp32":
-            raise UserError(f"amp chooses a half precision by itself; leave it or {self.dtype} out")
+            raise UserError(f"amp already chooses a half precision; leave out it or {self.dtype}")
         if not self.scales or min(self.scales) <= 0:
             raise UserError(f"scales must be positive numbers, got {self.scales}")

@@ -31,7 +31,7 @@ class TrainConfig:
     max_scale: float = 1.3
     flip_prob: float = 0.5
     crop_tries: int = 10  # random crops tried for one with an object in it
-    workers: int = 4  # data processes of each training process; 0: none, it loads by itself
+    workers: int = 4  # data processes of each training process; 0: none, it loads its own clips
 
     # optimisation
     steps: int = 100_000

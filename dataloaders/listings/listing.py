@@ -150,7 +150,7 @@ def read_list(paths: Iterable[Path]) -> dict[str, str]:
     if path is None:
         raise UserError(f"{paths[0]}: no such file; expected the names of the videos, one per line")
     names: dict[str, str] = {}
-    text = path.read_text(encoding="utf-8-sig", errors="replace")  # a wrong name is told below
+    text = path.read_text(encoding="utf-8-sig", errors="replace")  # a wrong name is reported below
     for number, line in enumerate(text.splitlines(), start=1):
         name = line.strip()
         if name.startswith("/"):

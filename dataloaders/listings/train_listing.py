@@ -30,7 +30,7 @@ def static_pictures(root: Path, name: str) -> list[LabelledVideo]:
         )
     absent = [part for part in STATIC_SETS if part not in there]
     if absent:
-        logger.info("%s: without %s, which %s lacks", name, ", ".join(absent), root)
+        logger.info("%s: without %s, missing in %s", name, ", ".join(absent), root)
     pictures, unmasked = [], []
     for part in there:
         video, without = _pair(

@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 
 from mavos.utils.errors import UserError
@@ -37,10 +38,11 @@ def natural_order(paths: Iterable[Path]) -> list[Path]:
     their point is a fraction, unless the names count on behind it (1.8, 1.9, 1.10).
     """
     paths = list(paths)
+    folder_key = cache(natural_key)  # mostly there is one folder
     number = _NUMBER if _holds_fractions([path.stem for path in paths]) else _WHOLE_NUMBER
 
     def key(path: Path) -> tuple:
-        return natural_key(str(path.parent)), _parts(path.stem, number), path.name
+        return folder_key(str(path.parent)), _parts(path.stem, number), path.name
 
     return sorted(paths, key=key)
 

@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
                 without=mask_files(args.mask),
             )
         )
-        # what is wrong with the masks is told before the network is there and the folder changes
+        # what is wrong with the masks is reported before the network loads and the folder changes
         masks = masks_by_index(args.mask, frames)
         named = frames.named()
         seen, first_image = first_good(named, shown(args.input))
@@ -117,7 +117,7 @@ class _Run:
         stop: StopRequest,
         preview: Preview | None,
     ) -> bool:
-        """Returns whether the frames ended by themselves or by ``stop``, not in the preview."""
+        """Returns whether the frames ended of their own or by ``stop``, not in the preview."""
         with (
             MaskWriter() as masks,
             video,

@@ -68,7 +68,7 @@ def _of_folder(folder: Path, frames: Frames) -> list[tuple[int, Path]]:
     if not used:
         raise UserError(
             f"{folder}: none of the {len(masks)} masks in this folder is named like a frame that "
-            f"is segmented ({_told(frames)})"
+            f"is segmented ({_wanted(frames)})"
         )
     return used
 
@@ -90,7 +90,7 @@ def _of_file(text: str, frames: Frames) -> tuple[int, Path]:
         index = _index_of(frame, path, frames)
     if not _is_segmented(index, frames):
         raise UserError(
-            f"{path}: is for frame {index}, which is not segmented ({_told(frames)}). To use it "
+            f"{path}: is for frame {index}, which is not segmented ({_wanted(frames)}). To use it "
             f"elsewhere, name a frame: --mask {frames.wanted.start}:{path}"
         )
     return index, path
@@ -120,7 +120,7 @@ def _is_segmented(index: int, frames: Frames) -> bool:
     return index in frames.wanted and (length is None or index < length)
 
 
-def _told(frames: Frames) -> str:
+def _wanted(frames: Frames) -> str:
     """Which frames are segmented."""
     wanted = frames.wanted
     of = f" of {frames.source_length}" if frames.source_length is not None else ""

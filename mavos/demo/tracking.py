@@ -17,7 +17,7 @@ from mavos.utils.palette import IGNORE, values_in
 
 log = logging.getLogger(__name__)
 
-_FAULTS_TOLD = 10  # of single frames; the summary has all
+_FAULTS_LOGGED = 10  # of single frames; the summary has all
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def first_good(frames: Iterator[SourceFrame], source: str) -> tuple[list[SourceF
         seen.append(frame)
         if frame.image is not None:
             return seen, frame.image
-    told = f"; the first: {seen[0].fault}" if seen else ""
-    raise UserError(f"{source}: no frame of it can be decoded{told}")
+    first = f"; the first: {seen[0].fault}" if seen else ""
+    raise UserError(f"{source}: no frame of it can be decoded{first}")
 
 
 def track(
@@ -66,7 +66,7 @@ def track(
         fault = frame.fault or _fault_of_size(frame.image, image)
         if fault is not None:
             faults += 1
-            _tell(frame, fault, faults)
+            _log_fault(frame, fault, faults)
             shown = labels if given is None else np.where(np.isin(given, ids), given, labels)
             yield Tracked(frame, image, shown, {}, (), fault, 0.0)
             continue
@@ -109,8 +109,8 @@ def _fault_of_size(image: np.ndarray | None, other: np.ndarray) -> str | None:
     return f"it is {width}x{height}, the others are {usual_width}x{usual_height}"
 
 
-def _tell(frame: SourceFrame, fault: str, count: int) -> None:
-    if count <= _FAULTS_TOLD:
+def _log_fault(frame: SourceFrame, fault: str, count: int) -> None:
+    if count <= _FAULTS_LOGGED:
         log.warning("frame %s gets the masks of the one before: %s", frame.name, fault)
-    if count == _FAULTS_TOLD:
-        log.warning("more damaged frames are not told here; summary.json has them all")
+    if count == _FAULTS_LOGGED:
+        log.warning("more damaged frames are not logged; summary.json has them all")

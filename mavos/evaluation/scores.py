@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def score_run(data: Split, folder: Path) -> None:
     """Score ``folder/Annotations``: a table in the log, ``folder/scores.json``.
 
-    Where the truth is missing, or scoring fails, the log says why and the run goes on: its masks
+    Where the truth is missing, or scoring fails, the log says why and the run continues: its masks
     are good all the same.
     """
     protocol = find_protocol(data.row.protocol)

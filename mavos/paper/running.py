@@ -115,8 +115,8 @@ def run_tool(tool: str, arguments: Sequence[str]) -> str:
             sys.stderr.flush()
             messages = (messages + text)[-_TAIL:]
         status = process.wait()
-    except KeyboardInterrupt as wish:
-        if isinstance(wish, Terminated):  # which it has not heard; Ctrl-C in a terminal it has
+    except KeyboardInterrupt as request:
+        if isinstance(request, Terminated):  # which it has not heard; Ctrl-C in a terminal it has
             process.send_signal(signal.SIGINT)
         _leave(process)
         raise
@@ -126,7 +126,9 @@ def run_tool(tool: str, arguments: Sequence[str]) -> str:
     if status in (INTERRUPTED, TERMINATED):
         raise KeyboardInterrupt
     if status < 0:
-        raise RowFailed(f"tools/{tool}.py was ended by signal {-status}; 9 is often lack of memory")
+        raise RowFailed(
+            f"tools/{tool}.py was ended by signal {-status}; 9 often means out of memory"
+        )
     if status:
         _, found, error = messages.rpartition("error: ")
         said = " ".join(error.split())[:_LONGEST] if found else f"see the messages of {tool}.py"

@@ -17,7 +17,7 @@ _COLOR_IDS = (7, 6, 5, 3, 2, 1)  # the object colours dark enough for white pape
 
 
 class NoMatplotlib(UserError):
-    """Nothing can be drawn; the message tells how to install it."""
+    """Nothing can be drawn; the message says how to install it."""
 
 
 def new_figure(width: float, height: float) -> "Figure":

@@ -23,7 +23,7 @@ _CODECS = ("h264", "mpeg4")  # the second one is in every build; players have it
 # a network
 _H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 _OTHER_BITS_PER_PIXEL = 0.3
-# What the conversion to YUV does (BT.601, limited range), told in the file, or players guess.
+# What the conversion to YUV does (BT.601, limited range), stated in the file, or players guess.
 _MATRIX_BT601, _PRIMARIES_BT709, _CURVE_SRGB, _RANGE_LIMITED = 6, 1, 13, 1
 _TICKS = 100  # of the clock in the time of a frame, where frames have times of their own
 _STEADY = 0.15  # share of it by which a time may be off and still counts as that of a steady rate
@@ -95,7 +95,7 @@ class VideoWriter:
         if height % 2 or width % 2:  # codecs store colour at half the resolution
             grown = 0, height % 2, 0, width % 2
             frame = cv2.copyMakeBorder(frame, *grown, cv2.BORDER_REPLICATE)
-        with self._telling_faults():
+        with self._faults_as_output_errors():
             if self._container is None:
                 self._shape = (height, width, 3)
                 if time is not None:
@@ -148,7 +148,7 @@ class VideoWriter:
         return max(round(frames * self._ticks), next_free - self._ticks + 1 if self._written else 0)
 
     def _open(self, width: int, height: int) -> None:
-        with atomic_path(self._partial) as place:  # tells what is wrong with the folder
+        with atomic_path(self._partial) as place:  # raises what is wrong with the folder
             place.touch()
         codec = self._codec()
         self._container = self._av.open(str(self._partial), "w", options={"movflags": "+faststart"})
@@ -190,7 +190,7 @@ class VideoWriter:
     def _finish(self) -> None:
         if self._written == 0:
             raise UserError(f"no frame to write to {self._path}")
-        with self._telling_faults():
+        with self._faults_as_output_errors():
             self._container.mux(self._stream.encode(None))
             if self._sound is not None:
                 self._sound.finish(self._end)
@@ -210,11 +210,11 @@ class VideoWriter:
             self._partial.unlink()
 
     @contextlib.contextmanager
-    def _telling_faults(self):
+    def _faults_as_output_errors(self):
         try:
             yield
         except self._av.FFmpegError as error:
-            self._is_broken = True  # FFmpeg crashes where one goes on writing behind a fault
+            self._is_broken = True  # FFmpeg crashes where writing continues after a fault
             raise OutputError(
                 f"cannot write {self._path}: {error.strerror}; check that there is space on the "
                 "disk and that frames are of a usual size"

@@ -76,7 +76,7 @@ def main(argv: list[str]) -> int:
 
 
 def run_name(args: argparse.Namespace) -> str:
-    """What tells runs with other seeds, steps and settings apart."""
+    """A name that differs for runs with other seeds, steps and settings."""
     parts = [f"seed{args.seed}", *([f"{args.steps}_steps"] if args.steps else []), *args.overrides]
     return re.sub(r"[^\w.=-]+", "_", "_".join(parts))
 

@@ -37,7 +37,7 @@ def prepare(
 
 
 def prepare_to_segment(cfg: EvalConfig, gpu: int = 0) -> torch.device:
-    """``prepare`` for a run that is told everything by ``cfg``, its precision too."""
+    """``prepare`` for a run whose ``cfg`` has everything, the precision too."""
     set_most_pixels(cfg.max_pixels)
     device = prepare(cfg.device, gpu, cfg.threads)
     warn_of_emulation(weight_dtype(cfg, device), device)

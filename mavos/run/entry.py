@@ -87,10 +87,10 @@ def _status(main: Callable[[list[str]], int], argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         _note_in_log_file(str(error))
         return USER_ERROR
-    except KeyboardInterrupt as wish:
+    except KeyboardInterrupt as request:
         if ranks.rank() == 0:
             print("interrupted; finished work is kept, the same command resumes", file=sys.stderr)
-        return TERMINATED if isinstance(wish, Terminated) else INTERRUPTED
+        return TERMINATED if isinstance(request, Terminated) else INTERRUPTED
 
 
 def _note_in_log_file(message: str) -> None:

@@ -178,7 +178,7 @@ def assignments(args: argparse.Namespace, fields: Mapping[str, str]) -> list[str
 def check_precision(args: argparse.Namespace) -> None:
     """Raises UserError if two precisions are asked for."""
     if args.amp and args.dtype:
-        raise UserError("--amp chooses a half precision by itself; leave it or --dtype out")
+        raise UserError("--amp already chooses a half precision; leave out it or --dtype")
 
 
 def load_config(

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: how a process that is told to stop ends."""
+"""Ctrl-C and SIGTERM: how a process that is asked to stop ends."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that a loop grants where nothing is lost."""
+"""Ctrl-C and SIGTERM as a request that a loop follows where nothing is lost."""
 
 import logging
 import signal
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class StopRequest:
-    """Turns the first SIGINT or SIGTERM into a wish that the loop grants after its step.
+    """Turns the first SIGINT or SIGTERM into a request that the loop follows after its step.
 
     One that comes 3 s or more later raises KeyboardInterrupt. promise: what will be done, for the
     message. wake: called in the signal handler, to end a wait that may be long.

@@ -1,4 +1,4 @@
-"""Scores of many videos; what is missing is told before anything is scored."""
+"""Scores of many videos; what is missing is reported before anything is scored."""
 
 import logging
 from collections.abc import Sequence

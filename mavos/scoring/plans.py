@@ -19,7 +19,7 @@ class Options(NamedTuple):
     """What a user may ask of a protocol."""
 
     all_frames: bool = False  # score the first and the last frame too (MOSE)
-    like_toolkit: bool = False  # decay in 8 bits; 0 for frames that a range of LVOS lacks
+    like_toolkit: bool = False  # decay in 8 bits; 0 for frames that are missing in a range of LVOS
 
 
 USUAL = Options()
@@ -41,7 +41,7 @@ class Plan:
 def objects_of_first_mask(truth: Truth, name: str, options: Options, last: bool = False) -> Plan:
     """DAVIS 2017, Long-Time Video: all masks but the first and, without ``last``, the last.
 
-    Objects are 1 up to the largest id of the first mask, also those between that it lacks.
+    Objects are 1 up to the largest id of the first mask, also those missing in between.
     """
     masks = truth.masks(name)
     scored = _inner(truth, name, 1, None if last else -1)
@@ -78,8 +78,8 @@ def ranges(truth: Truth, name: str, options: Options) -> Plan:
                 f"{where}: frame_nums is {count}, but the range has {len(frames)} frames; it must "
                 "count all of them, whether the object is visible or not. Correct the meta file"
             )
-        lacking = count - 1 - len(frames)
-        if lacking > 0 and not options.like_toolkit:
+        missing_frames = count - 1 - len(frames)
+        if missing_frames > 0 and not options.like_toolkit:
             raise UserError(
                 f"{where}: frame_nums is {count}, but the range has only {len(frames) + 1} frames; "
                 "the official scorer counts the others as 0. Correct the meta file, or do the same "
@@ -87,7 +87,7 @@ def ranges(truth: Truth, name: str, options: Options) -> Plan:
             )
         if count < 3:
             raise UserError(f"{where}: nothing to score in a range of {count} frames, 3 are needed")
-        zeros |= {i: lacking} if lacking > 0 else {}
+        zeros |= {i: missing_frames} if missing_frames > 0 else {}
         objects[i] = frozenset(frames[1 : count - 1])
     masks = truth.masks(name)
     wanted = sorted(frozenset().union(*objects.values()))

@@ -28,7 +28,7 @@ class Truth:
     videos: tuple[str, ...]
     meta: Mapping[str, Any] = field(default_factory=dict)  # video -> its entry in the meta file
     meta_file: Path | None = None
-    unseen: frozenset[str] | None = None  # videos or categories; None: nobody told
+    unseen: frozenset[str] | None = None  # videos or categories; None: unknown
 
     def masks(self, video: str) -> dict[str, Path]:
         """Frame name -> mask file, in order; UserError if there is none."""
@@ -40,7 +40,7 @@ class Truth:
         return masks
 
     def group(self, video_or_category: str) -> str:
-        """Whether it is "seen" or "unseen"; empty where nobody told."""
+        """Whether it is "seen" or "unseen"; empty where unknown."""
         if self.unseen is None:
             return ""
         return "unseen" if video_or_category in self.unseen else "seen"

@@ -1,4 +1,4 @@
-"""One video from files to scores, and what is told about its masks."""
+"""One video from files to scores, and what is reported about its masks."""
 
 from collections.abc import Callable, Iterator
 

@@ -84,10 +84,10 @@ def in_own_process(run: Run) -> dict:
     return figures
 
 
-def collect(told: Iterable[dict]) -> dict:
-    """One object of what ``measure`` tells: its rows as a list, the rest by its names."""
+def collect(reports: Iterable[dict]) -> dict:
+    """One object of what ``measure`` reports: its rows as a list, the rest by its names."""
     figures = {"ended": None, "rows": []}
-    for one in told:
+    for one in reports:
         if "frame" in one:
             figures["rows"].append(one)
         else:

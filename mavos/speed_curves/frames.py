@@ -34,7 +34,7 @@ def frames_of(
     if run.input:
         return _repeated(run, input_rule, device, data)
     pin = device.type == "cuda"
-    return made_up_frames(run.size, input_rule, run.objects, run.frames, pin)
+    return synthetic_frames(run.size, input_rule, run.objects, run.frames, pin)
 
 
 def _repeated(
@@ -50,7 +50,7 @@ def _repeated(
         first_time = False
 
 
-def made_up_frames(
+def synthetic_frames(
     size: tuple[int, int],
     input_rule: InputRule,
     objects: int,

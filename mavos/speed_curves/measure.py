@@ -28,25 +28,25 @@ from mavos.utils.device import reset_peak_memory
 WARM_UP_FRAMES = 3  # before the clock starts: kernels are chosen, graphs are recorded
 
 
-def measure(run: Run, tell: Callable[[dict], None]) -> None:
+def measure(run: Run, report: Callable[[dict], None]) -> None:
     """Tell the precision, the memory held before the video, the size of the frames, then a row of
     figures at each mark; where the GPU has no memory left, that.
     """
     try:
-        recorder, frames, device = _ready(run, tell)
+        recorder, frames, device = _ready(run, report)
     except torch.OutOfMemoryError:
-        tell({"ended": "out of GPU memory before the first frame"})
+        report({"ended": "out of GPU memory before the first frame"})
         return
     with progress_bar(run.frames, desc=run.label) as bar:
         try:
             for _ in segment_video(recorder.model, frames, device, recorder.stopwatch):
                 bar.update()
         except torch.OutOfMemoryError:
-            tell({"ended": f"out of GPU memory at frame {bar.n + 1}"})
+            report({"ended": f"out of GPU memory at frame {bar.n + 1}"})
 
 
 def _ready(
-    run: Run, tell: Callable[[dict], None]
+    run: Run, report: Callable[[dict], None]
 ) -> tuple[Recorder, Iterator[Frame], torch.device]:
     """The model, loaded and warmed up, in its recorder; the frames; where they are segmented."""
     cfg = run.config()
@@ -55,20 +55,20 @@ def _ready(
     checkpoint = Path(cfg.eval.checkpoint) if cfg.eval.checkpoint else None
     network, input_rule = build(cfg, checkpoint, device)
     loaded_bytes = held_bytes(device)
-    tell({"precision": precision_of(cfg.eval, device), "loaded_bytes": loaded_bytes})
+    report({"precision": precision_of(cfg.eval, device), "loaded_bytes": loaded_bytes})
     model = Watched(network)
     warm_up = replace(run, frames=WARM_UP_FRAMES)
     for _ in segment_video(model, frames_of(warm_up, input_rule, device, cfg.data), device):
         pass
     model.memory = None
     reset_peak_memory(device)
-    recorder = Recorder(model, device, run.marks, tell)
+    recorder = Recorder(model, device, run.marks, report)
     return recorder, recorder.watch(frames_of(run, input_rule, device, cfg.data)), device
 
 
 def main(argv: list[str]) -> int:
     try:
-        measure(Run.from_json(argv[0]), lambda told: print(json.dumps(told), flush=True))
+        measure(Run.from_json(argv[0]), lambda row: print(json.dumps(row), flush=True))
     except KeyboardInterrupt:  # the tool says so
         return INTERRUPTED
     return 0

@@ -47,13 +47,13 @@ def parse(argv: list[str]) -> Plan:
     if any(run.config().eval.multiscale for run in models):
         raise UserError("eval.multiscale: only one scale can be measured; leave it out")
     real = args.input is not None or args.mask is not None
-    length, objects = (_real(models, args), []) if real else _made_up(models, args)
+    length, objects = (_real(models, args), []) if real else _synthetic(models, args)
     length, objects = map(_with_files, (length, objects))
     return Plan(length, objects, args.output, args.overwrite, args.clock)
 
 
 def _with_files(runs: list[Run]) -> list[Run]:
-    """The runs, each with its files as they are now; those that are not there are told later."""
+    """The runs, each with its files as they are now; missing ones are reported later."""
     found = []
     for run in runs:
         paths = map(Path, filter(None, (run.config().eval.checkpoint, run.input, run.mask)))
@@ -62,13 +62,13 @@ def _with_files(runs: list[Run]) -> list[Run]:
     return found
 
 
-def _made_up(models: list[Run], args: argparse.Namespace) -> tuple[list[Run], list[Run]]:
-    """The runs over made-up videos, against the length and against the number of objects."""
+def _synthetic(models: list[Run], args: argparse.Namespace) -> tuple[list[Run], list[Run]]:
+    """The runs over synthetic videos, against the length and against the number of objects."""
     size, numbers = tuple(args.size or SIZE), list(dict.fromkeys(args.objects or [1]))
     for number in numbers:
         if not 1 <= number <= MOST_OBJECTS:
             raise UserError(f"--objects must be 1 to {MOST_OBJECTS}, got {number}")
-        discs(size, number)  # tells if they do not fit
+        discs(size, number)  # raises if they do not fit
     models = [replace(run, size=size, objects=numbers[0]) for run in models]
     length = [replace(r, frames=args.frames, marks=curve_marks(args.frames)) for r in models]
     if len(numbers) == 1:
@@ -82,8 +82,8 @@ def _real(models: list[Run], args: argparse.Namespace) -> list[Run]:
     if args.input is None or args.mask is None:
         raise UserError("--input and --mask go together: a video and the mask of its first frame")
     if args.size or args.objects:
-        raise UserError("--size and --objects are of made-up frames; leave them out with --input")
-    single_video(args.input, args.mask)  # tells what is wrong with them
+        raise UserError("--size and --objects are of synthetic frames; leave them out with --input")
+    single_video(args.input, args.mask)  # raises what is wrong with them
     source = {"input": str(args.input.resolve()), "mask": str(args.mask.resolve())}
     marks = curve_marks(args.frames)
     return [replace(run, frames=args.frames, marks=marks, **source) for run in models]
@@ -115,10 +115,10 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         nargs="+",
         metavar="N",
-        help="in made-up frames (default: 1); several: a second picture, and the first number is "
+        help="in synthetic frames (default: 1); several: a second picture, and the first number is "
         "that of the curves against the length",
     )
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="of made-up frames (480 854)")
+    add("--size", type=int, nargs=2, metavar=("H", "W"), help="of synthetic frames (480 854)")
     add(
         "--input",
         type=Path,

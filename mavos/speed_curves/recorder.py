@@ -33,7 +33,7 @@ class Watched:
 
 
 class Recorder:
-    """Tells the size of the frames, and a row of figures when as many as a mark says are done.
+    """Reports the size of the frames, and a row of figures when as many as a mark says are done.
 
     Times are those since the beginning, and milliseconds per frame since the row before. The
     model's are of encode, segment and memorize, the device synchronised; wall and CPU time are of
@@ -45,10 +45,10 @@ class Recorder:
         model: Watched,
         device: torch.device,
         marks: Iterable[int],
-        tell: Callable[[dict], None],
+        report: Callable[[dict], None],
     ):
         self.stopwatch = Stopwatch(device)
-        self.model, self._device, self._tell = model, device, tell
+        self.model, self._device, self._report = model, device, report
         self._marks = frozenset(marks)
 
     def watch(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -58,14 +58,14 @@ class Recorder:
         objects = 0
         for done, frame in enumerate(frames, start=1):
             if done == 1:
-                self._tell({"frame_size": frame.size, "network_size": frame.image.shape[-2:]})
+                self._report({"frame_size": frame.size, "network_size": frame.image.shape[-2:]})
             if frame.mask is not None:
                 objects = max(objects, int(frame.mask.masked_fill(frame.mask == IGNORE, 0).max()))
             yield frame
             if done in self._marks:
-                self._tell_row(done, objects)
+                self._report_row(done, objects)
 
-    def _tell_row(self, frame: int, objects: int) -> None:
+    def _report_row(self, frame: int, objects: int) -> None:
         seconds, predicted = self.stopwatch.seconds(), self.stopwatch.laps  # waits for the device
         wall, cpu = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
         row = {"frame": frame, "objects": objects, "predicted": predicted}
@@ -80,7 +80,7 @@ class Recorder:
             "peak_bytes": peak_memory_bytes(self._device),
             "resident_bytes": resident_memory_bytes(),
         }
-        self._tell(row)
+        self._report(row)
 
 
 def _per_frame(before: dict, now: dict, frames: str, seconds: str) -> float | None:

@@ -68,7 +68,7 @@ class Records:
 
 
 def names_code(header: str) -> bool:
-    """Whether a ``run_header`` tells which code ran: a commit, and nothing edited since."""
+    """Whether a ``run_header`` identifies the code that ran: a commit, and nothing edited since."""
     return not header.partition(",")[0].endswith(("-dirty", "no git"))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 MB = 2**20
 SETTLED = 200  # frames; what a process holds should not change from there on
 
-_GROWTH = {True: "growing", False: "constant", None: "too short to tell"}
+_GROWTH = {True: "growing", False: "constant", None: "too short to say"}
 
 LENGTH_HEADER = (
     "length of the video",
@@ -74,7 +74,7 @@ def held_range(rows: Sequence[dict]) -> tuple[float, float]:
 def grows(record: dict) -> bool | None:
     """Whether the memory of the video still grew in the second half of it.
 
-    None if the video is too short to tell: a memory that stays the same fills first, and one that
+    None if the video is too short to say: a memory that stays the same fills first, and one that
     grows does so once in a gap.
     """
     rows, model = record["rows"], record["config"]["model"]

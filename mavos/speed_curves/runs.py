@@ -24,8 +24,8 @@ class Run:
     overrides: tuple[str, ...]  # section.field=value
     frames: int = 0  # length of the video
     marks: tuple[int, ...] = ()  # after how many frames figures are taken; ascending, the last: all
-    size: tuple[int, int] | None = None  # (H, W) of made-up frames
-    objects: int | None = None  # in made-up frames
+    size: tuple[int, int] | None = None  # (H, W) of synthetic frames
+    objects: int | None = None  # in synthetic frames
     input: str = ""  # a real video instead
     mask: str = ""  # its mask
     files: tuple[str, ...] = ()  # the checkpoint, the video and its mask as they are: ``as_it_is``
@@ -66,8 +66,8 @@ def choose_models(
         try:
             network = configs.find_model(model)
             asked = (*network.overrides_of(options), *overrides)
-            wish = network.overrides_of({"policy": None if policy == "default" else policy})
-            memory = configs.load(model, overrides=[*asked, *wish]).model.setting("policy")
+            policies = network.overrides_of({"policy": None if policy == "default" else policy})
+            memory = configs.load(model, overrides=[*asked, *policies]).model.setting("policy")
         except UserError as error:
             raise UserError(f"--model {model} --policy {policy}: {error}") from error
         resolved = (*asked, *network.overrides_of({"policy": memory}))

@@ -1,4 +1,4 @@
-"""What a tracker says of one frame: labels, presence, probabilities."""
+"""What a tracker returns for one frame: labels, presence, probabilities."""
 
 from typing import NamedTuple
 

@@ -180,7 +180,7 @@ class VideoTracker:
     def remove(self, object_id: int) -> None:
         """Track an object no more. Raises UserError if it is not tracked.
 
-        What is said of the others does not change: the network goes on telling it from them, until
+        The results of the others do not change: the network still separates it from them, until
         all objects that share its group are gone. The id may be given to another object.
         """
         identity = self._state.identities().get(object_id)

@@ -104,7 +104,7 @@ def train(cfg: Config, device: torch.device) -> int:
     with StopRequest("saving after this step") as stop, watch, closing(clips):
         stopped = loop(cfg, trainer, clips, folder, watch, stop, to_validate, device)
     if stopped:
-        log.warning("stopped; the same command goes on from here")
+        log.warning("stopped; the same command resumes from here")
         return stop.status
     return _finished(folder)
 

@@ -111,12 +111,12 @@ class TrainLog:
 
     @contextmanager
     def _going_on(self) -> Iterator[None]:
-        """Figures that cannot be written are told once, and are no reason to end training."""
+        """Figures that cannot be written are reported once, and are no reason to end training."""
         try:
             yield
         except OSError as error:
             if self._is_writing:
-                log.warning("cannot write to %s: %s. Training goes on", self.folder, error)
+                log.warning("cannot write to %s: %s. Training continues", self.folder, error)
             self._is_writing = False
 
     def _means(self) -> dict[str, float]:

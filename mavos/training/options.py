@@ -36,7 +36,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         prog="mavos train",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Train one stage. Checkpoints, pictures and figures go to "
-        "result/<exp>_<MODEL>/<STAGE>;\nthe same command goes on after an interruption.",
+        "result/<exp>_<MODEL>/<STAGE>;\nthe same command resumes after an interruption.",
         epilog=f"Stages (configs/stages.py has their settings):\n{stages}\n\n"
         "Any config field can be set too: section.field=value, e.g. train.clip_length=6,\n"
         "model.memory=reference. Fields: configs/schema/.",

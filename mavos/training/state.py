@@ -1,4 +1,4 @@
-"""One training run on disk: checkpoints, and how to go on from them bit for bit.
+"""One training run on disk: checkpoints, and how to resume from them bit for bit.
 
 result/<exp>_<MODEL>/<STAGE>/ckpt/save_step_<N>.pth      weights and all that training needs
                              ema_ckpt/save_step_<N>.pth  averaged weights, the ones to evaluate
@@ -43,14 +43,14 @@ class RunFolder:
                 partial.unlink(missing_ok=True)
 
     def newest(self) -> tuple[int, Path] | None:
-        """Step and file of the newest checkpoint that training can go on from."""
+        """Step and file of the newest checkpoint that training can resume from."""
         steps = saved_steps(self.checkpoints)
         return max(steps.items()) if steps else None
 
     def save(self, trainer: Trainer, step: int, log_state: dict, *, may_fail: bool) -> None:
         """Write both checkpoints after ``step`` steps; every process must call it.
 
-        Where the disk is full the checkpoints that are there are kept. may_fail: training goes on
+        Where the disk is full the checkpoints that are there are kept. may_fail: training continues
         then, with a warning; else OutputError.
         """
         states = distributed.gather_objects(random_states(trainer.device))
@@ -65,7 +65,7 @@ class RunFolder:
         except OutputError as error:
             if not may_fail:
                 raise
-            log.warning("step %d was not saved: %s. Training goes on", step, error)
+            log.warning("step %d was not saved: %s. Training continues", step, error)
             return
         for folder in (self.checkpoints, self.averages):
             kept = list(saved_steps(folder).values())
@@ -105,7 +105,7 @@ class RunFolder:
                 ranks.world_size(),
             )
             distributed.seed_rank(self.cfg.train.seed + step)
-        log.info("going on from step %d, %s", step, path)
+        log.info("resuming from step %d, %s", step, path)
         return step, content["log"]
 
     def write_config(self) -> None:
@@ -144,7 +144,7 @@ class RunFolder:
                 "--exp_name or --output to start anew"
             )
         if changed:
-            log.warning("going on with changed settings: %s", ", ".join(changed))
+            log.warning("resuming with changed settings: %s", ", ".join(changed))
 
 
 def averaged_weights(trainer: Trainer) -> dict:
@@ -202,7 +202,7 @@ def _read(path: Path) -> dict:
             raise ValueError("it holds weights only")
     except DAMAGED as error:
         raise UserError(
-            f"checkpoint {path} cannot be gone on from ({error}); remove it to go on from the one "
+            f"checkpoint {path} cannot be resumed from ({error}); remove it to resume from the one "
             "before, or choose another --exp_name or --output"
         ) from error
     return content

@@ -60,7 +60,7 @@ class Trainer:
         if cfg.train.compile:
             for part in self.model.children():
                 part.compile()
-        self.lap: Callable[[str], object] = lambda part: None  # told when a part of a step is done
+        self.lap: Callable[[str], object] = lambda part: None  # called after each part of a step
         self._unroll: nn.Module | None = None
         self._teacher_forcing: bool | None = None
 
@@ -123,7 +123,7 @@ class Trainer:
         grad_norm = nn.utils.clip_grad_norm_(learning, self.cfg.clip_norm).item()
         scaled = self.scaler.is_enabled()  # then the scaler leaves out steps that overflow
         if not math.isfinite(summed[0]) or not (scaled or math.isfinite(grad_norm)):
-            with distributed.together():  # told once, by a process that has clips to blame
+            with distributed.together():  # reported once, by a process that has clips to blame
                 if not math.isfinite(own_loss) or math.isfinite(summed[0]):
                     raise NotFiniteError(_not_finite(step, own_loss, grad_norm, batches))
         self.scaler.step(self.optimizer)

@@ -39,7 +39,7 @@ class Annotations:
     drawn:  what was drawn at a frame, whole; it speaks for the ids in ``given[frame]``
     base:   the frame as it was without that, so that taking it back is possible
 
-    Threads may share it. ``revision`` grows with every change; ``changed_since`` tells the frames.
+    Threads may share it. ``revision`` grows with every change; ``changed_since`` names the frames.
     """
 
     def __init__(self, folder: Path, size: tuple[int, int], length: int) -> None:

@@ -94,19 +94,19 @@ def decode(source: Path, folder: Path, name: str, most_frames: int, job: Job) ->
 def _left_out(job: Job, most_frames: int, damaged: list[int], fault: str | None) -> list[str]:
     """What a user has to know of the frames that are not there."""
     first = "first frame was" if job.done == 1 else f"first {job.done} frames were"
-    told = [fault] if fault else []
+    remarks = [fault] if fault else []
     if job.stopping.is_set():
-        told.append(f"Stopped: the {first} taken.")
+        remarks.append(f"Stopped: the {first} taken.")
     elif job.done == most_frames and (not job.total or job.total > most_frames):
-        told.append(f"Only the {first} taken (--max_frames).")
+        remarks.append(f"Only the {first} taken (--max_frames).")
     numbers = ", ".join(str(index + 1) for index in damaged[:_MOST_NUMBERS])
     if len(damaged) == 1:
-        told.append(f"Frame {numbers} is damaged: its neighbour is shown in its place.")
+        remarks.append(f"Frame {numbers} is damaged: its neighbour is shown in its place.")
     elif damaged:
         more = len(damaged) - _MOST_NUMBERS
         numbers += f" and {more} more" if more > 0 else ""
-        told.append(f"Frames {numbers} are damaged: their neighbours are shown in their place.")
-    return told
+        remarks.append(f"Frames {numbers} are damaged: their neighbours are shown in their place.")
+    return remarks
 
 
 def _check_announced_sizes(source: Path, name: str) -> None:
@@ -126,7 +126,7 @@ def _open_all(source: Path) -> None:
             except Image.DecompressionBombError as error:
                 raise Refused("a picture is far too large; make the pictures smaller") from error
             except PILLOW_ERRORS:
-                continue  # damaged, which the decoder tells
+                continue  # damaged, which the decoder reports
             check_pixels(width, height, path)
         return
     open_footage(source).close()

@@ -37,7 +37,7 @@ _SECONDS_TO_FINISH = 3  # for requests that run when the server is stopped
 def main(argv: list[str]) -> int:
     cfg, args = parse(argv)
     setup_logging()
-    listener = _listen(args.host, args.port)  # a port that is taken is told before the long start
+    listener = _listen(args.host, args.port)  # a port in use is reported before the long start
     device = prepare_to_segment(cfg.eval, args.gpu_id)
     log.info(run_header(device_name(device)))
     checkpoint = find_checkpoint(cfg)
@@ -113,7 +113,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _about(cfg: Config, args: argparse.Namespace, checkpoint: Path, device: str) -> dict[str, Any]:
-    """What a page is told."""
+    """What a page shows of model and limits."""
     return {
         "model": cfg.name,
         "checkpoint": checkpoint.name,

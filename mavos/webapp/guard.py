@@ -25,12 +25,12 @@ _HEADERS = {
 class Guard:
     """ASGI middleware: refuses foreign hosts and foreign pages, and sets the security headers.
 
-    A page elsewhere that has its name resolve to this machine (DNS rebinding) is told by the Host
-    header, which then holds that name; one that sends requests here, by the Origin header.
+    A page elsewhere that has its name resolve to this machine (DNS rebinding) is recognised by the
+    Host header, which then holds that name; one that sends requests here, by the Origin header.
     """
 
     def __init__(self, app: Any, host: str) -> None:
-        """host: the name that the server was told to listen on."""
+        """host: the name that the server listens on."""
         self._app = app
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
 

@@ -20,7 +20,7 @@ class Job:
     """What is done, how far it is, and how it ended."""
 
     def __init__(self, number: int, kind: str, total: int) -> None:
-        self.number = number  # tells the jobs of a session apart
+        self.number = number  # differs for the jobs of a session
         self.kind = kind  # decode, track, or the name of the file that is made
         self.done, self.total = 0, total  # frames; total 0: nobody knows yet
         self.frame: int | None = None  # the newest one
@@ -84,7 +84,7 @@ class Worker:
 
 
 def _note_end(job: Job, future: Future[None]) -> None:
-    """Whatever went wrong belongs on the page; the server goes on."""
+    """Whatever went wrong belongs on the page; the server keeps running."""
     error = future.exception()
     if isinstance(error, UserError):
         job.error = str(error)

@@ -1,4 +1,4 @@
-"""What the server does not do, and says why."""
+"""What the server refuses, with the reason."""
 
 from http import HTTPStatus
 

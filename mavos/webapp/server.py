@@ -47,7 +47,7 @@ class TrackRequest(BaseModel):
 
 
 def build_app(sessions: Sessions, about: dict, host: str = "127.0.0.1") -> FastAPI:
-    """The server; about: what a page is told of model and limits."""
+    """The server; about: what a page shows of model and limits."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, host=host)
     app.add_exception_handler(UserError, _user_error)
@@ -168,7 +168,7 @@ def _add_tracking(app: FastAPI, sessions: Sessions) -> None:
 
 
 def _packed(data: bytes | None) -> Response:
-    """zlib-packed pixels, which the browser unpacks by itself."""
+    """zlib-packed pixels, which every browser can unpack."""
     if data is None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     headers = {"Content-Encoding": "deflate"}

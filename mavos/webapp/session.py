@@ -50,7 +50,7 @@ class Session:
         self._clip: Clip | None = None
         self._annotations: Annotations | None = None
         self._tracking: Tracking | None = None
-        self._clips = 0  # opened so far; also tells the page's old frames from new ones
+        self._clips = 0  # opened so far; also separates the page's old frames from new ones
         self._editing = threading.Lock()
         self._closed = False
         folder.mkdir(mode=0o700)
@@ -139,7 +139,7 @@ class Session:
     # tracking and downloads
 
     def track(self, from_frame: int | None) -> None:
-        """Start, or go on; does nothing while it runs already."""
+        """Start, or continue; does nothing while it runs already."""
         with self._editing:
             job = self._worker.job
             if job is not None and job.running and job.kind == "track":
@@ -239,7 +239,7 @@ def _clip_state(clip: Clip, number: int) -> dict[str, Any]:
 
 
 def _annotations_state(annotations: Annotations, since: int) -> dict[str, Any]:
-    revision = annotations.revision  # first: what changes meanwhile is told once more next time
+    revision = annotations.revision  # first: what changes meanwhile is reported once more next time
     objects = [
         {"id": i, "name": o.name, "end": annotations.end(i), "color": object_color(i)}
         for i, o in list(annotations.objects.items())

@@ -114,5 +114,5 @@ class Sessions:
 
 
 def _key(token: str) -> bytes:
-    """Tokens are kept hashed: how long a comparison takes tells nothing about them."""
+    """Tokens are kept hashed: how long a comparison takes reveals nothing about them."""
     return hashlib.sha256(token.encode()).digest()

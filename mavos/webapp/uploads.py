@@ -14,7 +14,7 @@ from mavos.utils.errors import UserError
 from mavos.webapp.refusals import Refused
 
 _KEEP_FREE = 500 * 2**20  # bytes of the disk that are left alone
-_HEAD = 64  # bytes that tell the kind of a file
+_HEAD = 64  # bytes that show the kind of a file
 _CHECK_EVERY = 16 * 2**20  # bytes between two looks at the disk
 
 # How damaged videos are known; whole ones are tried. FFmpeg also reads playlists, which are texts

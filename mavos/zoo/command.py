@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mavos download",
         description="Download published weights, check that they load, and print their SHA-256 as "
-        "sha256sum does. Files that are there are checked only; downloads that were cut go on.",
+        "sha256sum does. Files that are there are checked only; interrupted downloads resume.",
         epilog="docs/model_zoo.md says what each file is for.",
     )
     add = parser.add_argument

@@ -1,4 +1,4 @@
-"""Bytes from a web server or Google Drive to a file, going on where an earlier call stopped."""
+"""Bytes from a web server or Google Drive to a file, resuming where an earlier call stopped."""
 
 import inspect
 import os
@@ -40,7 +40,7 @@ def fetch_url(url: str, target: Path, tick: Tick) -> None:
     part = target.with_name(f"{target.name}.part")
     have = part.stat().st_size if part.is_file() else 0
     host = urlsplit(url).netloc
-    with _told(host, part), _open(url, have) as response:
+    with _as_not_fetched(host, part), _open(url, have) as response:
         goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         done = have if goes_on else 0
         length = response.headers.get("Content-Length")
@@ -53,7 +53,7 @@ def fetch_url(url: str, target: Path, tick: Tick) -> None:
     if total is not None and done != total:  # a connection that is cut reads like the end
         raise NotFetched(
             f"the connection to {host} broke off after {done} of {total} bytes",
-            "give the same command again: it goes on from there",
+            "give the same command again: it resumes there",
         )
     os.replace(part, target)
 
@@ -71,7 +71,7 @@ def fetch_drive(drive_id: str, target: Path, tick: Tick) -> None:
         raise _no_gdown()
     url = DRIVE_FILE.format(drive_id)
     try:
-        with _told(urlsplit(url).netloc, target):
+        with _as_not_fetched(urlsplit(url).netloc, target):
             gdown.download(
                 url=url,
                 output=str(target),
@@ -85,7 +85,7 @@ def fetch_drive(drive_id: str, target: Path, tick: Tick) -> None:
     except gdown.exceptions.DownloadError as error:
         raise NotFetched(
             f"gdown: {str(error).splitlines()[0].rstrip(' .:')}",
-            "give the same command again to go on, with --overwrite to begin anew",
+            "give the same command again to resume, with --overwrite to begin anew",
         ) from error
 
 
@@ -101,7 +101,7 @@ def _open(url: str, have: int):
 
 
 @contextmanager
-def _told(host: str, target: Path) -> Iterator[None]:
+def _as_not_fetched(host: str, target: Path) -> Iterator[None]:
     """Errors of connections, also those of requests, and of writing, in our words."""
     try:
         yield
@@ -116,7 +116,7 @@ def _told(host: str, target: Path) -> Iterator[None]:
         if not any(map(_is_of_opening, causes)):
             raise NotFetched(
                 f"the connection to {host} broke off ({first})",
-                "give the same command again: it goes on from there",
+                "give the same command again: it resumes there",
             ) from error
         raise NotFetched(
             f"no connection to {host} ({first})",

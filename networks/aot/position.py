@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def position_embedding(size: tuple[int, int], dim: int, device: torch.device | None) -> Tensor:
-    """(1, H * W, dim) float32: the first half of the channels tells the row, the other the column.
+    """(1, H * W, dim) float32: the first half of the channels is the row, the other the column.
 
     Coordinates run from 0 to 2 pi over the grid, whatever its ``size``. Even channels are sines,
     odd ones cosines, with wavelengths that grow from 2 pi to 10,000 times that.

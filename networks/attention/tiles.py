@@ -229,7 +229,7 @@ def outside(size: tuple[int, int], window: int, like: Tensor) -> Tensor:
     """(H * W, w * w): -inf where a window reaches beyond the grid, else 0."""
     if like.device.type == "cpu" and not torch.compiler.is_compiling():
         return _kept_outside(size, window, like.dtype)
-    # not kept: a CUDA graph would go on reading what the cache has dropped
+    # not kept: a CUDA graph would still read what the cache has dropped
     return _make_outside(size, window, like.dtype, like.device)
 
 

@@ -51,7 +51,7 @@ class ModulatedAttention(FocalContext):
     """Multi-head attention whose values are the focally modulated context."""
 
     def __init__(self, dim: int, heads: int = 4, focal_levels: int = 2, focal_window: int = 3):
-        # drawn first, so that a seed goes on giving the weights it always gave
+        # drawn first, so that a seed still gives the weights it always gave
         query, key = (nn.Linear(dim, dim, bias=False) for _ in range(2))
         super().__init__(dim, focal_levels, focal_window)
         self.heads = heads

@@ -6,7 +6,7 @@ let token = "";
 
 const address = (path) => `/api/${token}/${path}`;
 
-/** Begin a session; returns what the server tells of itself. */
+/** Begin a session; returns what the server reports of itself. */
 export async function begin() {
   const { token: given, ...about } = await (await send("/api/sessions", { method: "POST" })).json();
   token = given;

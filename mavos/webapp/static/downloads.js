@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import * as drawing from "./drawing.js";
-import { emit, find, on, page, told } from "./page.js";
+import { emit, find, on, page, reporting } from "./page.js";
 import { allTracked } from "./transport.js";
 
 let awaited = ""; // kind of the file that is being made for us
@@ -10,7 +10,7 @@ let awaited = ""; // kind of the file that is being made for us
 async function make(kind) {
   if (page.job?.running) return;
   await drawing.saved();
-  await told(async () => {
+  await reporting(async () => {
     awaited = kind;
     await api.makeExport(kind);
   });

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import * as frames from "./frames.js";
 import { Bounds, cut, drawLine, fillMask, fillPolygon, paste } from "./raster.js";
 import { cssColor, paint, setSketch, show, shownLabels, toFrame } from "./picture.js";
-import { emit, find, notice, objectOf, on, page, told, tracking } from "./page.js";
+import { emit, find, notice, objectOf, on, page, reporting, tracking } from "./page.js";
 
 const MOST_UNDO = 60;
 const CLOSE_BY = 10; // screen pixels from the first corner that close a polygon
@@ -75,7 +75,7 @@ function endStroke() {
 export async function discard() {
   const frame = page.frame;
   await saved();
-  await told(() => api.discard(frame));
+  await reporting(() => api.discard(frame));
   reset();
   frames.outdated(frame);
   emit("refresh");
@@ -83,7 +83,7 @@ export async function discard() {
 }
 
 function queue(work) {
-  swaps = swaps.then(() => told(work));
+  swaps = swaps.then(() => reporting(work));
   return swaps;
 }
 
@@ -107,7 +107,7 @@ async function swap(from, to, which) {
 function ready() {
   if (tracking()) {
     emit("pause");
-    notice("Paused. Draw your correction, then go on.");
+    notice("Paused. Draw your correction, then continue.");
     return false;
   }
   if (page.job?.running) {
@@ -154,7 +154,7 @@ function save(frame, labels) {
       notice(`Not saved: ${error.message}`, "error");
       frames.outdated(frame);
       reset();
-      return told(() => show(page.frame)); // as the server has it
+      return reporting(() => show(page.frame)); // as the server has it
     })
     .finally(() => {
       const left = unsaved.get(frame) - 1;
@@ -181,7 +181,7 @@ async function findInBox({ from, to }) {
   const opposite = [Math.max(from.x, to.x), Math.max(from.y, to.y)];
   const frame = page.frame;
   canvas.classList.add("waiting");
-  const mask = await told(() => api.maskInBox(frame, [...corner, ...opposite]));
+  const mask = await reporting(() => api.maskInBox(frame, [...corner, ...opposite]));
   canvas.classList.remove("waiting");
   if (!mask) return;
   if (frame !== page.frame) return notice("The box was given up: another frame is shown.");

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import * as drawing from "./drawing.js";
 import * as frames from "./frames.js";
-import { ask, element, emit, find, icon, notice, on, page, told, tracking } from "./page.js";
+import { ask, element, emit, find, icon, notice, on, page, reporting, tracking } from "./page.js";
 import { show } from "./picture.js";
 
 const list = find("objects");
@@ -15,7 +15,7 @@ let adding = Promise.resolve(); // one after the other, so that the last one is 
 /** A new object, which is then drawn. */
 export function add() {
   adding = adding.then(async () => {
-    const id = await told(() => api.addObject());
+    const id = await reporting(() => api.addObject());
     if (id === undefined) return;
     page.current = id;
     emit("refresh");
@@ -34,7 +34,7 @@ function toggle(id) {
 
 async function rename(object, name) {
   if (name.trim() === object.name) return;
-  await told(() => api.renameObject(object.id, name));
+  await reporting(() => api.renameObject(object.id, name));
   shown = ""; // a refused name goes back
   emit("refresh");
 }
@@ -52,11 +52,11 @@ async function remove(object) {
   }
   if (!answer) return;
   await drawing.saved();
-  await told(() => api.removeObject(object.id, answer === "here" ? page.frame : null));
+  await reporting(() => api.removeObject(object.id, answer === "here" ? page.frame : null));
   drawing.reset();
   frames.outdatedAll();
   emit("refresh");
-  await told(() => show(page.frame));
+  await reporting(() => show(page.frame));
 }
 
 function build() {

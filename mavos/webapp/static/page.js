@@ -1,7 +1,7 @@
 // What the modules share: the state of the page, events when it changes, and small helpers.
 
 export const page = {
-  about: null, // model and limits, told by the server
+  about: null, // model and limits, as the server reports them
   clip: null, // {number, name, width, height, length, frame_rate, warning}
   objects: [], // {id, name, end, color}
   given: new Map(), // frame -> ids that were drawn there
@@ -73,8 +73,8 @@ export function notice(text, kind = "info") {
   setTimeout(() => made.remove(), kind === "error" ? 9000 : 4500);
 }
 
-/** Run `work`; what goes wrong is told. Returns its result, or undefined. */
-export async function told(work) {
+/** Run `work`; what goes wrong is shown. Returns its result, or undefined. */
+export async function reporting(work) {
   try {
     return await work();
   } catch (error) {

@@ -1,9 +1,9 @@
-// Going through the frames; tracking, pausing and going on.
+// Going through the frames; tracking, pausing and continuing.
 
 import * as api from "./api.js";
 import * as drawing from "./drawing.js";
 import { prefetch } from "./frames.js";
-import { clamp, count, emit, find, on, page, told, tracking } from "./page.js";
+import { clamp, count, emit, find, on, page, reporting, tracking } from "./page.js";
 import { show } from "./picture.js";
 
 const AHEAD = 4; // frames fetched before they are played
@@ -12,7 +12,7 @@ let runs = 0;
 
 /** Show a frame; a number outside is brought inside. */
 export function seek(frame) {
-  if (page.clip) return told(() => show(frame));
+  if (page.clip) return reporting(() => show(frame));
 }
 
 export function step(by) {
@@ -50,7 +50,7 @@ export async function track(fromFrame = null) {
   stop();
   drawing.giveUp();
   await drawing.saved();
-  await told(async () => {
+  await reporting(async () => {
     await api.track(fromFrame);
     drawing.reset(); // tracking overwrites what an undo would go back to
   });
@@ -58,7 +58,7 @@ export async function track(fromFrame = null) {
 }
 
 export async function pause() {
-  await told(api.pause);
+  await reporting(api.pause);
   emit("refresh");
 }
 
@@ -125,7 +125,7 @@ function statusText() {
   const open = firstOpen();
   if (open < 0) return "Every frame is tracked.";
   if (page.status[open] === 2)
-    return `Frames from ${open + 1} on are older than your correction: go on.`;
+    return `Frames from ${open + 1} on are older than your correction: continue.`;
   if (!page.status.some((one) => one > 0)) return "Ready to track.";
   return `Tracked up to frame ${open}.`;
 }
