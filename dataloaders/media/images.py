@@ -100,9 +100,12 @@ def _decode(data: bytes, path: Path, bits: int | None) -> np.ndarray | None:
 
 def _decode_deep(data: bytes, path: Path, bits: int | None) -> np.ndarray | None:
     """The same of a picture of more than 8 bits a channel, of which it may not use all."""
+    floats = _decode_floats(data, path)  # which OpenCV cannot
+    if floats is not None:
+        return floats
     pixels = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if pixels is None:
-        return _decode_floats(data, path)
+        return None
     if pixels.dtype == np.uint16:
         highest = int(pixels.max())
         bits = bits or bits_of(highest)
@@ -119,10 +122,10 @@ def _decode_deep(data: bytes, path: Path, bits: int | None) -> np.ndarray | None
 
 def _decode_floats(data: bytes, path: Path) -> np.ndarray | None:
     """The same of a grey picture of floating-point numbers from 0 to 1, or from 0 to 255."""
+    if not _holds_floats(data):
+        return None
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.mode != "F":
-                return None
             values = np.asarray(image)
     except PILLOW_ERRORS:
         return None
@@ -131,6 +134,14 @@ def _decode_floats(data: bytes, path: Path) -> np.ndarray | None:
         raise UserError(f"{path}: values from {low:g} to {high:g}; save it as 8 or 16 bits")
     grey = (values * (255 if high <= 1 else 1)).round().astype(np.uint8)
     return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+
+
+def _holds_floats(data: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.mode == "F"
+    except PILLOW_ERRORS:
+        return False
 
 
 def bits_of(highest: int) -> int:
@@ -147,7 +158,9 @@ def bits_used(paths: Sequence[Path]) -> int | None:
     highest = []
     for path in paths[:: -(-len(paths) // _SAMPLED)]:
         data = _head(path, whole=True)
-        pixels = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data else None
+        pixels = None
+        if data and not _holds_floats(data):
+            pixels = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         if pixels is not None and pixels.dtype == np.uint16:
             highest.append(int(pixels.max()))
     return bits_of(max(highest)) if highest else None
