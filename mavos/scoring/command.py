@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from mavos.dataloaders.listings.listing import read_list
+from mavos.run.numbers import whole
 from mavos.scoring import report
 from mavos.scoring.folders import score
 from mavos.scoring.plans import Options
@@ -107,5 +108,5 @@ def _parser() -> argparse.ArgumentParser:
         help="repeat known faults: decay of the DAVIS toolkit from 256 frames on, missing frames "
         "of an LVOS range as 0",
     )
-    add("--processes", type=int, help="videos scored at a time (default: by cores and work)")
+    add("--processes", type=whole, help="videos scored at a time (default: by cores and work)")
     return parser
