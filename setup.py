@@ -34,6 +34,7 @@ setup(
         "numpy",
         "psutil",
         "filelock",
+        "safetensors",
         "tensorboard",
         "tqdm",
     ],

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from mavos.dataloaders.listings.listing import read_list
+from mavos.run.numbers import whole
 from mavos.run.options import add_pixel_limit
 from mavos.scoring import report
 from mavos.scoring.folders import score
@@ -110,6 +111,6 @@ def _parser() -> argparse.ArgumentParser:
         help="repeat known faults: decay of the DAVIS toolkit from 256 frames on, missing frames "
         "of an LVOS range as 0",
     )
-    add("--processes", type=int, help="videos scored at a time (default: by cores and work)")
+    add("--processes", type=whole, help="videos scored at a time (default: by cores and work)")
     add_pixel_limit(parser, DEFAULT)
     return parser
