@@ -29,18 +29,20 @@ setup(
         "torch>=2.6",
         "torchvision>=0.21",
         "opencv-python",
-        "av",
+        "av>=17",
         "Pillow>=10.1",
         "numpy",
         "psutil",
         "safetensors",
         "filelock",
+        "safetensors",
         "tensorboard",
         "tqdm",
     ],
     extras_require={
-        "test": ["pytest", "pytest-xdist", "ruff", *APP, "httpx2", "playwright"],
+        "test": ["pytest", "pytest-xdist", "ruff", "pillow-heif", *APP, "httpx2", "playwright"],
         "app": APP,
+        "heic": ["pillow-heif"],  # pictures of iPhones
         "plots": ["matplotlib"],  # curves
         "download": ["gdown>=6.5"],  # files of Google Drive
         # its build imports the torch you have: pip install --no-build-isolation -e .[correlation]

@@ -5,9 +5,16 @@ from dataclasses import fields, is_dataclass, replace
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from mavos.configs.schema.checks import FieldError
 from mavos.utils.errors import UserError, unknown_name
 
 T = TypeVar("T")
+
+# Of types and ast.literal_eval: the last two for what is nested too deep.
+NOT_OF_THE_TYPE = (
+    *(ValueError, SyntaxError, TypeError, OverflowError),
+    *(MemoryError, RecursionError),
+)
 
 
 def override(cfg: T, assignment: str, path: str = "") -> T:
@@ -29,7 +36,17 @@ def override(cfg: T, assignment: str, path: str = "") -> T:
     hint = get_type_hints(type(cfg))[head]
     try:
         return replace(cfg, **{head: parse(text, hint)})
-    except (ValueError, SyntaxError, TypeError) as error:
+    except FieldError as error:
+        raise FieldError(f"{path}{error.field}", error.reason) from None
+    # ast.literal_eval: MemoryError and RecursionError for what is nested too deep
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         raise UserError(f"{path}{head}={text}: expected {_describe(hint)}") from error
 
 

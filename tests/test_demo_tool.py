@@ -243,7 +243,7 @@ BAD_VIDEOS = {  # name: (size, frames, damaged ones, what is told)
     "odd_size_427x239_yuv444.mp4": ((239, 427), 8, 0, ""),
     "mpeg4_codec.avi": ((240, 428), 8, 0, ""),
     "damaged_middle.mp4": ((240, 428), 20, 0, ""),
-    "truncated_index_present.mp4": ((720, 1280), 41, 1, "only 40 of 287 announced frames"),
+    "truncated_index_present.mp4": ((720, 1280), 40, 0, "only 40 of 287 announced frames"),
     "empty.mp4": (None, 0, 0, "cannot be opened as a video (0 bytes)"),
     "text_not_video.mp4": (None, 0, 0, "cannot be opened as a video (12 bytes)"),
     "truncated_index_missing.mp4": (None, 0, 0, "cannot be opened as a video (73185 bytes)"),
@@ -434,7 +434,7 @@ def test_a_fault_in_mid_run_keeps_what_is_done(demo, frames, mask, tmp_path, mon
 
 
 def test_an_overlay_that_cannot_be_written_ends_the_run(demo, frames, mask, tmp_path, monkeypatch):
-    def full(self, frame, missing):
+    def full(self, frame, missing, time):
         raise OutputError("cannot write the overlay: no space")
 
     monkeypatch.setattr(command.VideoWriter, "write", full)

@@ -166,13 +166,21 @@ def test_partial_checkpoints_of_a_killed_run_are_removed(stopped, data):
     assert not partial.exists()
 
 
-def test_a_damaged_checkpoint_is_refused(stopped, data):
+def test_a_damaged_checkpoint_falls_back_on_the_one_before(stopped, data):
     path = stopped / "ckpt/save_step_4.pth"
-    path.write_bytes(path.read_bytes()[:1000])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    log = train(data, stopped, "--total_step", 4).stderr
+    assert f"cannot read {path} as a PyTorch checkpoint" in log
+    assert "Resuming from the checkpoint before it" in log and "resuming from step 2" in log
+
+
+def test_where_every_checkpoint_is_damaged_training_is_refused(stopped, data):
+    for path in stopped.glob("ckpt/*.pth"):
+        path.write_bytes(path.read_bytes()[:1000])
     error = train(data, stopped).error
-    assert f"checkpoint {path} cannot be gone on from" in error and "remove it" in error
-    path.unlink()
-    assert "resuming from step 2" in train(data, stopped).stderr
+    assert "cannot read" in error and "save_step_2.pth" in error and "--exp_name" in error
 
 
 FULL = """

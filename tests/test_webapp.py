@@ -22,6 +22,7 @@ from mavos import configs
 from mavos.dataloaders.media.frames import SourceFrame
 from mavos.run.build import build
 from mavos.tracking.tracker import VideoTracker
+from mavos.utils import pixel_limit
 from mavos.webapp import clip
 from mavos.webapp.annotations import Annotations
 from mavos.webapp.jobs import Worker
@@ -566,13 +567,13 @@ def test_damaged_frames_keep_their_numbers(serve, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["picture", "video"])
 def test_frames_that_are_too_large_are_not_decoded(serve, video, monkeypatch, kind):
-    monkeypatch.setattr(clip, "_MOST_PIXELS", 1000)
+    monkeypatch.setattr(pixel_limit, "_most_pixels", 1000)
     monkeypatch.setattr(clip, "frames_from", lambda *_, **__: pytest.fail("it is decoded"))
     serve()
     page = Page(serve.client)
     picture = cv2.imencode(".png", np.zeros((*SIZE, 3), np.uint8))[1].tobytes()
     job = page.open(video if kind == "video" else picture)["job"]
-    assert job["error"].startswith("frames of 64x48 pixels are too large")
+    assert "64x48 pixels are more than the limit of 1000" in job["error"]
 
 
 def test_too_many_frames(serve, video):

@@ -1,26 +1,23 @@
 """Weights on disk: the release's key names there, ours in code, strict both ways."""
 
-import pickle
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from mavos.utils.errors import UserError
 from mavos.utils.files import atomic_path
+from mavos.utils.intact import SAFETENSORS, check_tensors, read_tensors
 from mavos.utils.key_names import KeyNames
-
-SAFETENSORS = ".safetensors"
-# What torch.load raises on a file that is cut short or of another kind.
-DAMAGED = (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError)
 
 # Batch norm's, which nothing uses.
 COUNTERS = (".num_batches_tracked",)
 # What the weights of a file may be wrapped in.
 WRAPPERS = ("state_dict", "model", "network", "weights")
+# What DataParallel puts before names, and torch.compile before those of what it compiled.
+PARALLEL, COMPILED = "module.", "_orig_mod."
 
 
 def official_state_dict(
@@ -43,25 +40,26 @@ def file_content(model: nn.Module, state: Mapping[str, Tensor] | None = None) ->
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the weights as the released code does; it loads them, and so do we.
 
-    A path that ends in ``.safetensors`` gets that format, with the same names of keys.
+    A name that ends in .safetensors gets that format, without a wrapper.
     """
+    if path.suffix.lower() == SAFETENSORS:
+        weights = {k: v.cpu().contiguous().clone() for k, v in official_state_dict(model).items()}
+        with atomic_path(path) as partial:
+            partial.write_bytes(safetensors.torch.save(weights))
+        return
     with atomic_path(path) as partial, open(partial, "wb") as file:
-        if path.suffix == SAFETENSORS:
-            state = official_state_dict(model)
-            file.write(safetensors.torch.save({k: v.contiguous() for k, v in state.items()}))
-        else:
-            torch.save(file_content(model), file)
+        torch.save(file_content(model), file)
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The weights in a file, under the names they have on disk.
 
-    Understands every wrapper of ``WRAPPERS``, a bare dictionary, ``module.`` prefixes and
-    safetensors. Raises UserError for a file that is absent, damaged or something else.
+    Understands safetensors, every wrapper of ``WRAPPERS``, a bare dictionary, and the prefixes of
+    ``PARALLEL`` and ``COMPILED``. Raises UserError for a file that is absent, damaged or something
+    else.
     """
-    if not Path(path).is_file():
-        raise UserError(f"no checkpoint {path}; check the path")
-    content = _read_safetensors(path) if Path(path).suffix == SAFETENSORS else _read_pickle(path)
+    path = Path(path)
+    content = read_tensors(path)
     for wrapper in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
@@ -69,31 +67,17 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise UserError(
             f"{path} holds no weights: expected tensors by name, a 'state_dict' or a 'model'"
         )
-    return {
-        key.removeprefix("module."): value
-        for key, value in content.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _read_pickle(path: Path) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGED as error:
-        raise UserError(
-            f"cannot read {path} as a PyTorch checkpoint: it is cut short, of another kind, or "
-            "holds more than tensors and plain values; download it again, or save its state_dict"
-        ) from error
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(
-            f"cannot read {path} as safetensors ({error}): it is cut short or of another kind; "
-            "download it again"
-        ) from error
+    state: dict[str, Tensor] = {}
+    for key, value in content.items():
+        if not isinstance(value, Tensor):
+            continue
+        if not isinstance(key, str):
+            raise UserError(f"{path}: a tensor is named {key!r}; expected names as in state_dict()")
+        name = key.replace(COMPILED, "").removeprefix(PARALLEL)
+        if name in state:
+            raise UserError(f"{path} holds two tensors for {name}; save the state_dict of one")
+        state[name] = value
+    return state
 
 
 def load_state(
@@ -118,6 +102,7 @@ def load_state(
         for k, v in state.items()
         if k in wanted or not (k.endswith(derived) or k.startswith(names.unused))
     }
+    check_tensors({k: v for k, v in state.items() if k in wanted}, path)
     absent = [k for k in wanted if k not in state and not k.endswith(derived)]
     problems = {
         "missing": [k for k in absent if not k.startswith(may_miss)],
@@ -126,6 +111,11 @@ def load_state(
             f"{k} {tuple(v.shape)}, expected {tuple(wanted[k].shape)}"
             for k, v in state.items()
             if k in wanted and v.shape != wanted[k].shape
+        ],
+        "of another kind of number": [
+            f"{k} {v.dtype}, expected {wanted[k].dtype}"
+            for k, v in state.items()
+            if k in wanted and v.is_floating_point() != wanted[k].is_floating_point()
         ],
     }
     if any(problems.values()):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mavos.configs.schema.checks import positive
+from mavos.configs.schema.checks import at_most, check_fields, positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,8 @@ class DataConfig:
     threads: int | None = None  # decoding threads; None: what suits the device
 
     def __post_init__(self):
+        check_fields(self)
         positive(self, "ahead")
+        at_most(self, ahead=65_536, threads=4096)
         if self.threads is not None:
             positive(self, "threads")

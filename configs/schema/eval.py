@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mavos.configs.schema.checks import check_choices, not_negative, positive
+from mavos.configs.schema.checks import at_most, check_fields, not_negative, positive
+from mavos.utils import pixel_limit
 from mavos.utils.errors import UserError
 
 
@@ -26,14 +27,17 @@ class EvalConfig:
     device: str = "auto"
     threads: int = 0  # CPU threads of the network in each process; 0: PyTorch's choice
     compile: bool = False  # CUDA graphs on a GPU, torch.compile elsewhere
+    max_pixels: int = pixel_limit.DEFAULT  # of a frame or a mask; larger ones are refused
     output: str = ""  # result folder; empty: ``results/<dataset>/<run>`` of the project
     overwrite: bool = False  # do finished videos again
 
     def __post_init__(self):
-        check_choices(self)
+        check_fields(self)
         if self.max_resolution is not None:
             positive(self, "max_resolution")
         not_negative(self, "threads", "videos")
+        positive(self, "max_pixels")
+        at_most(self, threads=4096, max_resolution=65_536)
         if self.amp and self.dtype != "fp32":
             raise UserError(f"amp already chooses a half precision; leave out it or {self.dtype}")
         if not self.scales or min(self.scales) <= 0:

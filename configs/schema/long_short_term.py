@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from mavos.configs.schema.checks import positive
+from mavos.configs.schema.checks import at_most, positive, share
 from mavos.configs.schema.model import ModelConfig
 from mavos.utils.errors import UserError
 
@@ -55,6 +55,9 @@ class LongShortTermConfig(ModelConfig):
     def __post_init__(self):
         super().__post_init__()
         positive(self, "dim", "depth", "heads", "max_objects", "memory_frames")
+        positive(self, "short_term_window")
+        share(self, "drop_path")
+        at_most(self, dim=16_384, depth=1000)
         positive(self, "train_memory_gap", "test_memory_gap", "short_term_skip")
         if self.short_term_window % 2 == 0:
             raise UserError(f"short_term_window must be odd, got {self.short_term_window}")
@@ -93,7 +96,8 @@ class MavosConfig(LongShortTermConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        positive(self, "focal_levels", "mca_heads")
+        positive(self, "focal_levels", "focal_window", "mca_heads")
+        share(self, "mca_drop_path")
         if self.focal_window % 2 == 0:
             raise UserError(f"focal_window must be odd, got {self.focal_window}")
         if self.dim % (2 * self.mca_heads):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from mavos.configs.schema.checks import check_choices, positive
+from mavos.configs.schema.checks import check_fields, positive
 from mavos.utils.errors import UserError
 
 
@@ -33,8 +33,8 @@ class ModelConfig:
     beside_weights: ClassVar[tuple[str, ...]] = ("test_", "train_", "encoder_weights")
 
     def __post_init__(self):
-        check_choices(self)
-        positive(self, "test_resolution")
+        check_fields(self)
+        positive(self, "test_resolution", "train_lr_min")
 
     def setting(self, option: str) -> Any:
         """The value of what ``--<option>`` sets; None if this method has no such setting."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mavos.configs.schema.checks import check_choices, not_negative, positive, share
+from mavos.configs.schema.checks import at_most, check_fields, not_negative, positive, share
 from mavos.utils.errors import UserError
 
 
@@ -77,7 +77,7 @@ class TrainConfig:
     patience: int = 0  # validations without a better score until the run ends; 0: never
 
     def __post_init__(self):
-        check_choices(self)
+        check_fields(self)
         positive(self, "crop", "steps", "batch_size", "clips_per_device", "lr", "clip_norm")
         positive(self, "save_every", "keep_last", "log_every", "picture_every", "gap_scale")
         positive(self, "short_edge", "min_scale", "ema_ratio", "lr_restarts", "crop_tries")
@@ -89,8 +89,11 @@ class TrainConfig:
             raise UserError(f"max_scale {self.max_scale} is below min_scale {self.min_scale}")
         if not self.datasets:
             raise UserError("train.datasets names no dataset; e.g. --datasets davis2017")
-        not_negative(self, "workers", "eval_every", "eval_videos", "patience")
-        not_negative(self, "encoder_freeze_at")
-        not_negative(self, "weight_decay", "aux_weight", "min_object_pixels")
+        not_negative(self, "workers", "eval_every", "eval_videos", "encoder_freeze_at")
+        not_negative(self, "patience")
+        not_negative(self, "weight_decay", "aux_weight", "min_object_pixels", "lr_power", "seed")
+        not_negative(self, "cross_entropy_weight", "jaccard_weight")
+        at_most(self, batch_size=65_536, clips_per_device=65_536, clip_length=1000, crop=8192)
+        at_most(self, short_edge=8192, workers=1024, max_scale=100, gap_scale=10_000)
         if not 0 <= self.first_step < self.steps:
             raise UserError(f"first_step must lie in 0 to {self.steps - 1}, got {self.first_step}")

@@ -20,9 +20,10 @@ from mavos.dataloaders.listings.listing import (
     read_meta,
     subfolders,
 )
-from mavos.dataloaders.media.images import IMAGE_SUFFIXES, files_by_stem, list_images
+from mavos.dataloaders.media.file_kinds import count_frames, is_one_picture
+from mavos.dataloaders.media.file_listing import files_by_stem
+from mavos.dataloaders.media.images import IMAGE_SUFFIXES, list_images
 from mavos.dataloaders.media.mask_files import list_masks
-from mavos.dataloaders.media.video_files import VIDEO_SUFFIXES, count_frames
 from mavos.dataloaders.types import Video
 from mavos.utils.errors import UserError
 
@@ -138,7 +139,7 @@ def list_own(root: Path) -> list[Video]:
 
 
 def single_video(source: Path | str, mask: Path | str) -> Video:
-    """A folder of frames or a video file, with one mask file or a folder of masks by frame name.
+    """A folder of frames, a video or a picture, with one mask or a folder of masks by frame name.
 
     A mask file is given at the frame of its name if there is one, else at the first frame.
     Raises UserError if one of the two is missing or cannot be opened.
@@ -146,14 +147,14 @@ def single_video(source: Path | str, mask: Path | str) -> Video:
     source, mask = Path(source), Path(mask)
     name = source.resolve().stem if source.is_file() else source.resolve().name
     if source.is_dir():
-        video = Video(name, tuple(list_images(source)))
-    elif source.suffix.lower() in VIDEO_SUFFIXES:
+        video = Video(name, tuple(list_images(source, without=(mask,))))
+    elif source.is_file() and is_one_picture(source):
+        video = Video(name, (source,))
+    elif source.is_file():
         video = Video(name, file=source, length=count_frames(source))
     else:
-        raise UserError(
-            f"{source}: no folder and no video file; expected a folder of frames or one of "
-            f"{', '.join(sorted(VIDEO_SUFFIXES))}"
-        )
+        kind = "no such video file" if source.suffix else "no folder and no video file"
+        raise UserError(f"{source}: {kind}; expected a folder of frames, or a video")
     if mask.is_dir():
         return replace(video, masks=list_masks(mask))
     if not mask.is_file():

@@ -1,6 +1,6 @@
 """What functions that list datasets share: roots, list files, meta files, given masks."""
 
-import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from mavos.dataloaders.media.images import list_images, natural_key
+from mavos.dataloaders.media.file_listing import is_hidden, natural_key
+from mavos.dataloaders.media.images import list_images
 from mavos.dataloaders.media.mask_files import list_masks, read_mask
 from mavos.dataloaders.types import Video
 from mavos.utils.errors import UserError
+from mavos.utils.names import check_name
 from mavos.utils.palette import IGNORE
+from mavos.utils.reading import read_json
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,10 @@ def masks_of_objects(folder: Path, starts: Mapping[int, str], source: str) -> Ch
 
     def choose(names: list[str]) -> Given:
         masks: dict[str, Path] = {}
+        known = set(names)
         for object_id, name in starts.items():
             path = folder / f"{name}.png"
-            if name not in names:
+            if name not in known:  # nor is a path among them
                 raise UserError(
                     f"{source}/{object_id}: frame '{name}' is not among the frames of the video "
                     f"({names[0]} to {names[-1]}). Download the data again, or correct the file"
@@ -153,7 +157,8 @@ def read_list(paths: Iterable[Path]) -> dict[str, str]:
         if name.startswith("/"):
             name = Path(name.split()[0]).parent.name
         if name:
-            names.setdefault(name, f"{path}, line {number}")
+            source = f"{path}, line {number}"
+            names.setdefault(check_name(name, source), source)
     if not names:
         raise UserError(f"{path}: no name in this file; expected names of videos, one per line")
     return names
@@ -163,27 +168,20 @@ def subfolders(folder: Path) -> list[str]:
     """Names of the folders in ``folder`` in natural order, hidden ones left out."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; expected one folder of frames per video")
-    names = [
-        path.name
-        for path in sorted(folder.iterdir(), key=natural_key)
-        if path.is_dir() and not path.name.startswith(".")
-    ]
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not is_hidden(entry.name) and entry.is_dir()]
     if not names:
         raise UserError(f"{folder}: no folder in it; expected one folder of frames per video")
-    return names
+    return sorted(names, key=natural_key)
 
 
 def read_meta(path: Path) -> dict[str, Any]:
     """The value of ``videos`` in a meta file, by video name."""
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); it must list the videos"
-        ) from error
-    except ValueError as error:  # of JSON and of text encoding
-        raise UserError(f"{path}: not complete JSON ({error}). Download it again") from error
-    return lookup(meta, ("videos",), str(path), dict)
+    meta = read_json(path, "it must list the videos; download it again")
+    videos = lookup(meta, ("videos",), str(path), dict)
+    for name in videos:
+        check_name(name, f"{path}: videos")
+    return videos
 
 
 def lookup(value: Any, keys: tuple[str | int, ...], source: str, kind: type) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 
 from mavos.dataloaders.listings.eval_videos import GENERIC_FOLDERS
 from mavos.dataloaders.listings.listing import lookup, read_list, read_meta, subfolders
-from mavos.dataloaders.media.images import IMAGE_SUFFIXES, files_by_stem
+from mavos.dataloaders.media.file_listing import files_by_stem
+from mavos.dataloaders.media.images import IMAGE_SUFFIXES
 from mavos.dataloaders.media.mask_files import list_masks
 from mavos.dataloaders.types import LabelledVideo
 from mavos.utils.errors import UserError

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ class SourceFrame:
     name: str  # stem of its picture file, or the index as "00042"
     image: np.ndarray | None  # (H, W, 3) uint8 RGB, upright
     fault: str | None = None
+    time: float | None = None  # seconds after the start of its video file, where that has a clock
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,14 @@ class Frames:
         frame_rate: float | None = None,
         audio: Path | None = None,
         live: LiveSource | None = None,
+        pixel_aspect: Fraction | None = None,
     ) -> None:
         self.name = name  # of the source, fit for a file's name
         self.wanted = wanted
         self.source_length = source_length  # frames of the source, wanted or not
         self.frame_rate = frame_rate  # per second, of the frames that are given out
         self.audio = audio  # the file whose sound belongs to them
+        self.pixel_aspect = pixel_aspect  # width of a pixel in its heights; None: square
         self.names: list[str] | None = None  # of all frames of the source, where it has names
         self.fault: str | None = None  # why ``named`` ended before the source should have
         self._live = live
@@ -93,6 +98,11 @@ class Frames:
     def length(self) -> int | None:
         """Number of frames that are given out, as far as it is known before the end."""
         return None if self.source_length is None else self.wanted.count(self.source_length)
+
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Index in the source by name, where it has names."""
+        return {name: index for index, name in enumerate(self.names or ())}
 
     @property
     def dropped(self) -> int:

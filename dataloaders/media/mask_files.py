@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mavos.dataloaders.media.images import IMAGE_SUFFIXES, PILLOW_ERRORS, files_by_stem, read_file
+from mavos.dataloaders.media.file_listing import files_by_stem
+from mavos.dataloaders.media.images import IMAGE_SUFFIXES, PILLOW_ERRORS, read_file
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE, davis_palette, values_in
+from mavos.utils.pixel_limit import check_pixels
 
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".npy", ".gif"}
 _ADVICE = "Save masks as palette or greyscale PNG whose pixel values are object ids 1 to 254"
@@ -79,6 +81,7 @@ def _decode_picture(data: bytes, name: Path | str, colours: bool) -> np.ndarray:
     """Ids (H, W) of a picture file, any integer type, not yet checked to fit 8 bits."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            check_pixels(*image.size, name)
             kind, raw_mode = image.format, _raw_mode(image)
             image.load()
             mode, pixels = image.mode, np.asarray(image)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from mavos.dataloaders.inputs import InputRule
-from mavos.dataloaders.media.images import read_image
+from mavos.dataloaders.media.file_kinds import open_footage
+from mavos.dataloaders.media.images import bits_used, read_image
 from mavos.dataloaders.media.mask_files import read_mask
-from mavos.dataloaders.media.video_files import VideoFile
 from mavos.dataloaders.types import Frame, IdMap, Video, numbered_frame_name
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE
@@ -75,8 +75,9 @@ class VideoReader:
     def _check_masks(self) -> None:
         """Raises UserError if a mask has no frame, or if no mask holds an object."""
         names = self.video.frame_names()
+        known = set(names)
         for name, path in self.video.masks.items():
-            if name not in names:
+            if name not in known:
                 raise UserError(
                     f"{path}: video '{self.video.name}' has no frame '{name}' (its frames are "
                     f"{names[0]} to {names[-1]}). Rename the mask like its frame, or remove it"
@@ -117,10 +118,11 @@ class VideoReader:
         """
         pool = _threads_until_exit(stack, self._threads)
         if self.video.file is None:
+            bits = bits_used(self.video.frames)
             for path in self.video.frames:
-                yield pool.submit(self._load, path.stem, partial(read_image, path))
+                yield pool.submit(self._load, path.stem, partial(read_image, path, bits))
             return
-        video_file = VideoFile(self.video.file)
+        video_file = open_footage(self.video.file)
         stack.callback(video_file.close)
         # frames of a file can only be decoded in turn: one thread does that, the pool the rest
         decoder = _threads_until_exit(stack, 1)

@@ -13,10 +13,10 @@ import torch
 from mavos.configs.schema import Config
 from mavos.dataloaders.media.captures import shown
 from mavos.dataloaders.media.frame_sources import frames_from
-from mavos.dataloaders.media.frames import Frames
+from mavos.dataloaders.media.frames import Frames, SourceFrame
 from mavos.dataloaders.media.mask_writing import MaskWriter
 from mavos.demo.folder import DemoFolder
-from mavos.demo.given import check_masks, masks_by_index
+from mavos.demo.given import check_masks, mask_files, masks_by_index
 from mavos.demo.options import parse
 from mavos.demo.overlay import OverlayWriter
 from mavos.demo.preview import Preview
@@ -50,7 +50,13 @@ def main(argv: list[str]) -> int:
         preview = stack.enter_context(contextlib.closing(Preview())) if args.preview else None
         checkpoint = find_checkpoint(cfg)
         frames = stack.enter_context(
-            frames_from(args.input, start=args.start, end=args.end, every=args.every)
+            frames_from(
+                args.input,
+                start=args.start,
+                end=args.end,
+                every=args.every,
+                without=mask_files(args.mask),
+            )
         )
         # what is wrong with the masks is reported before the network loads and the folder changes
         masks = masks_by_index(args.mask, frames)
@@ -63,17 +69,21 @@ def main(argv: list[str]) -> int:
         folder.claim(settings, masks.values())
         log.info("%s with %s on %s", cfg.model.title, checkpoint, shown(args.input))
         tracked = track(tracker, chain(seen, named), masks, first_image)
-        run = _Run(frames, folder, settings)
+        run = _Run(frames, folder, settings, keeps_times=args.fps is None)
         with StopRequest("finishing what is begun", frames.stop) as stop:
-            return run.through(tracked, _video_writer(args, frames, folder), stop, preview)
+            return run.through(tracked, _video_writer(args, frames, seen[0], folder), stop, preview)
 
 
 class _Run:
     """One video on its way to the result folder."""
 
-    def __init__(self, frames: Frames, folder: DemoFolder, settings: dict) -> None:
+    def __init__(
+        self, frames: Frames, folder: DemoFolder, settings: dict, keeps_times: bool
+    ) -> None:
+        """keeps_times: whether frames are shown in the overlay when they are in the source."""
         self._frames, self._folder, self._settings = frames, folder, settings
         self._summary, self._thumbnails = Summary(), Thumbnails()
+        self._keeps_times = keeps_times
         self._last_index: int | None = None
 
     def through(
@@ -116,7 +126,9 @@ class _Run:
         ):
             for item in tracked:
                 masks.write(self._folder.mask_path(item.frame.name), item.labels)
-                drawn.write(item.image, item.labels, item.frame.name, self._missing_before(item))
+                time = item.frame.time if self._keeps_times else None
+                missing = self._missing_before(item)
+                drawn.write(item.image, item.labels, item.frame.name, missing, time)
                 self._summary.add(item)
                 progress.set_postfix_str(f"objects: {self._summary.objects}", refresh=False)
                 progress.update()
@@ -152,18 +164,24 @@ class _Run:
         log.info("video %s, sheet %s", folder.overlay, folder.contact_sheet)
 
 
-def _video_writer(args: argparse.Namespace, frames: Frames, folder: DemoFolder) -> VideoWriter:
+def _video_writer(
+    args: argparse.Namespace, frames: Frames, first: SourceFrame, folder: DemoFolder
+) -> VideoWriter:
     """For the overlay, with the sound of the source where it fits."""
     source_rate = frames.frame_rate and frames.frame_rate * args.every
     has_time = args.every == 1 and args.fps is None and source_rate is not None
+    start = 0.0
+    if has_time:
+        start = args.start / source_rate if first.time is None else first.time
     if frames.audio is not None and not has_time:
         log.info("sound is left out: with --every or --fps it would not fit the pictures")
     return VideoWriter(
         folder.overlay,
         args.fps or frames.frame_rate or _USUAL_RATE,
         frames.audio if has_time else None,
-        args.start / source_rate if has_time else 0.0,
+        start,
         keep_partial=True,
+        pixel_aspect=frames.pixel_aspect,
     )
 
 

@@ -3,11 +3,15 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 from mavos.dataloaders.media.frames import Frames
 from mavos.dataloaders.media.mask_files import list_masks, read_mask
 from mavos.dataloaders.types import numbered_frame_name
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE, values_in
+
+_CHECKED_BEFORE = 200  # masks
 
 
 def masks_by_index(texts: list[str], frames: Frames) -> dict[int, Path]:
@@ -27,17 +31,34 @@ def masks_by_index(texts: list[str], frames: Frames) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
+def mask_files(texts: list[str]) -> list[Path]:
+    """The files among the values of ``--mask``; they may lie among the frames, but are none."""
+    paths = [Path(text) for text in texts]
+    paths += [Path(text.partition(":")[2]) for text in texts if ":" in text]
+    return [path for path in paths if path.is_file()]
+
+
 def check_masks(masks: dict[int, Path], size: tuple[int, int]) -> None:
-    """Raises UserError if one is unreadable, without an object, or not of ``size`` (H, W)."""
-    for path in masks.values():
-        labels = read_mask(path)
-        if labels.shape != size:
-            raise UserError(
-                f"{path}: the mask is {labels.shape[1]}x{labels.shape[0]}, the frames are "
-                f"{size[1]}x{size[0]} (width x height). Make the mask at the size of the frames"
-            )
+    """Raises UserError if one is unreadable, without an object, or not of ``size`` (H, W).
+
+    Of many masks only the first are looked at.
+    """
+    # thousands of them would take minutes: the others are checked when their frame is reached
+    for path in list(masks.values())[:_CHECKED_BEFORE]:
+        labels = read_given(path, size)
         if not set(values_in(labels)) - {0, IGNORE}:
             raise UserError(f"{path}: there is no object in this mask; expected ids 1 to 254")
+
+
+def read_given(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Ids of a mask, (H, W) uint8; UserError if it is unreadable or not of ``size`` (H, W)."""
+    labels = read_mask(path)
+    if labels.shape != size:
+        raise UserError(
+            f"{path}: the mask is {labels.shape[1]}x{labels.shape[0]}, the frames are "
+            f"{size[1]}x{size[0]} (width x height). Make the mask at the size of the frames"
+        )
+    return labels
 
 
 def _of_folder(folder: Path, frames: Frames) -> list[tuple[int, Path]]:
@@ -78,7 +99,7 @@ def _of_file(text: str, frames: Frames) -> tuple[int, Path]:
 def _index_of_stem(stem: str, frames: Frames) -> int | None:
     """The frame that is named like a mask file; None if there is none."""
     if frames.names is not None:
-        return frames.names.index(stem) if stem in frames.names else None
+        return frames.index_of.get(stem)
     is_name = re.fullmatch(r"\d+", stem) and stem == numbered_frame_name(int(stem))
     return int(stem) if is_name else None
 

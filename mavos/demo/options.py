@@ -4,6 +4,7 @@ import argparse
 
 from mavos.configs.schema import Config
 from mavos.run import options
+from mavos.run.numbers import real, whole
 from mavos.run.shipped import DEFAULT_MODEL
 from mavos.utils.errors import UserError
 
@@ -46,10 +47,10 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
         metavar="[FRAME:]FILE",
         help="objects to follow; see below. May be repeated",
     )
-    what.add_argument("--start", type=int, default=0, help="first frame (default: 0)")
-    what.add_argument("--end", type=int, help="frame to stop before (default: the end)")
+    what.add_argument("--start", type=whole, default=0, help="first frame (default: 0)")
+    what.add_argument("--end", type=whole, help="frame to stop before (default: the end)")
     what.add_argument(
-        "--every", type=int, default=1, help="take every n-th frame only (default: 1)"
+        "--every", type=whole, default=1, help="take every n-th frame only (default: 1)"
     )
     options.add_model_options(parser, DEFAULT_MODEL)
     how = options.add_computing_options(parser)
@@ -57,7 +58,7 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     how.add_argument("--output", help="result folder (default: results/demo_<video>)")
     how.add_argument(
         "--fps",
-        type=float,
+        type=real,
         help="frame rate of overlay.mp4 (default: the input's; 24 for pictures)",
     )
     how.add_argument(

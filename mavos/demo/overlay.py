@@ -24,15 +24,23 @@ class OverlayWriter:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="overlay")
         self._pending: deque[Future[None]] = deque()
 
-    def write(self, image: np.ndarray, labels: np.ndarray, caption: str, missing: int = 0) -> None:
+    def write(
+        self,
+        image: np.ndarray,
+        labels: np.ndarray,
+        caption: str,
+        missing: int = 0,
+        time: float | None = None,
+    ) -> None:
         """Schedule a frame, (H, W, 3) uint8 RGB, with its labels, (H, W).
 
-        missing: frames that were dropped before it, which take their time in the video. Waits
-        while too many are pending. The arrays must not change any more.
+        missing: frames that were dropped before it, which take their time in the video. time: when
+        it is shown, in seconds; None: at the frame rate. Waits while too many are pending. The
+        arrays must not change any more.
         """
         while self._pending and (len(self._pending) >= _MOST_WAITING or self._pending[0].done()):
             self._pending.popleft().result()
-        self._pending.append(self._pool.submit(self._draw, image, labels, caption, missing))
+        self._pending.append(self._pool.submit(self._draw, image, labels, caption, missing, time))
 
     def __enter__(self) -> "OverlayWriter":
         return self
@@ -42,6 +50,13 @@ class OverlayWriter:
         while exc_type is None and self._pending:
             self._pending.popleft().result()
 
-    def _draw(self, image: np.ndarray, labels: np.ndarray, caption: str, missing: int) -> None:
+    def _draw(
+        self,
+        image: np.ndarray,
+        labels: np.ndarray,
+        caption: str,
+        missing: int,
+        time: float | None,
+    ) -> None:
         self._thumbnails.offer(image, labels, caption)
-        self._video.write(overlay(image, labels, show_ids=True), missing)
+        self._video.write(overlay(image, labels, show_ids=True), missing, time)

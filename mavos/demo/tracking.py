@@ -4,12 +4,13 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
 from mavos.dataloaders.media.frames import SourceFrame
-from mavos.dataloaders.media.mask_files import read_mask
+from mavos.demo.given import read_given
 from mavos.tracking.tracker import VideoTracker
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE, values_in
@@ -55,12 +56,12 @@ def track(
     labels and the image of the one before. The mask of such a frame, or of one that a camera
     dropped, is given to the next one.
     """
-    waiting, image = dict(masks), first_image
+    waiting, image = dict(sorted(masks.items())), first_image
     labels = np.zeros(image.shape[:2], np.uint8)
     faults, memorizing = 0, 0.0
     for frame in frames:
-        due = [index for index in waiting if index <= frame.index]
-        given = _laid_over([read_mask(waiting[index]) for index in due])
+        due = list(takewhile(frame.index.__ge__, waiting))  # they are in order
+        given = _laid_over([read_given(waiting[index], image.shape[:2]) for index in due])
         ids = () if given is None else _ids(given)
         fault = frame.fault or _fault_of_size(frame.image, image)
         if fault is not None:

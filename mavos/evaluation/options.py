@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from mavos.configs.schema import Config
 from mavos.dataloaders.listings.eval_datasets import EVAL_DATASETS, find_dataset
 from mavos.run import options
+from mavos.run.numbers import whole
 from mavos.utils import ranks
 from mavos.utils.errors import UserError
 
@@ -59,7 +60,7 @@ def parse(argv: Sequence[str]) -> tuple[Config, argparse.Namespace] | None:
     what = parser.add_argument_group("what to segment")
     what.add_argument("--dataset", help=f"{', '.join(EVAL_DATASETS)} (default: davis2017)")
     what.add_argument("--split", help="part of the dataset (default: the one usually evaluated)")
-    what.add_argument("--videos", type=int, metavar="K", help="only the first K, for a look")
+    what.add_argument("--videos", type=whole, metavar="K", help="only the first K, for a look")
     options.add_data_root(what)
     what.add_argument(
         "--input", help="your own video instead: this is `mavos demo`, and takes its options"

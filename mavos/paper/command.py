@@ -16,6 +16,7 @@ from mavos.paper.schema import Table
 from mavos.paper.tables import TABLES
 from mavos.run import options
 from mavos.run.entry import USER_ERROR
+from mavos.run.numbers import whole
 from mavos.run.signals import sigterm_as_ctrl_c
 from mavos.utils.errors import UserError, unknown_name
 from mavos.utils.logging import setup_logging
@@ -89,7 +90,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Setup]:
     options.add_half_precision(parser)
     add(
         "--videos",
-        type=int,
+        type=whole,
         default=0,
         metavar="K",
         help="only the first K videos of each test set, for a look; written to files of their own",

@@ -25,6 +25,8 @@ _H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 _OTHER_BITS_PER_PIXEL = 0.3
 # What the conversion to YUV does (BT.601, limited range), stated in the file, or players guess.
 _MATRIX_BT601, _PRIMARIES_BT709, _CURVE_SRGB, _RANGE_LIMITED = 6, 1, 13, 1
+_TICKS = 100  # of the clock in the time of a frame, where frames have times of their own
+_STEADY = 0.15  # share of it by which a time may be off and still counts as that of a steady rate
 _LARGEST_DENOMINATOR = 65_535  # of a frame rate; 30000/1001 and its fractions are exact with it
 
 
@@ -46,9 +48,11 @@ class VideoWriter:
         audio_from: Path | None = None,
         audio_start: float = 0.0,
         keep_partial: bool = False,
+        pixel_aspect: Fraction | None = None,
     ) -> None:
         """audio_from: a media file whose sound is taken along, if it has any, from the second
-        ``audio_start`` of its picture on, for as long as there are frames."""
+        ``audio_start`` of its picture on, for as long as there are frames. pixel_aspect: width of a
+        pixel in its heights; None: 1."""
         path = Path(path)
         if path.suffix.lower() != ".mp4":
             raise UserError(f"{path}: videos are written as .mp4; choose a name that ends so")
@@ -61,19 +65,23 @@ class VideoWriter:
         self._partial = path.with_name(f".{path.stem}.{writer_id}.mp4")
         self._rate = Fraction(frames_per_second).limit_denominator(_LARGEST_DENOMINATOR)
         self._audio_from, self._audio_start = audio_from, audio_start
-        self._keep_partial = keep_partial
+        self._keep_partial, self._pixel_aspect = keep_partial, pixel_aspect
         self._container = self._stream = self._sound = None
         self._shape: tuple[int, ...] = ()
         self._frame: np.ndarray  # the last one
         self._written = 0
+        self._ticks = 1  # in the time of a frame
+        self._first_time = 0.0  # seconds
+        self._end = Fraction(0)  # of the last frame, in seconds
         self._is_broken = False
 
-    def write(self, frame: np.ndarray, missing: int = 0) -> None:
+    def write(self, frame: np.ndarray, missing: int = 0, time: float | None = None) -> None:
         """Append a frame, (H, W, 3) uint8 RGB; an odd height or width grows by a pixel.
 
         missing: frames that should come before this one but do not; the last one is repeated in
-        their place. Raises ValueError for another type or size than the first, or if none is there
-        to be repeated; OutputError if the file cannot be written.
+        their place. time: when it is shown, in seconds of any clock; None: behind the last one at
+        the frame rate. Raises ValueError for another type or size than the first, or if none is
+        there to be repeated; OutputError if the file cannot be written.
         """
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise ValueError(f"frames must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
@@ -90,11 +98,13 @@ class VideoWriter:
         with self._faults_as_output_errors():
             if self._container is None:
                 self._shape = (height, width, 3)
+                if time is not None:
+                    self._ticks, self._first_time = _TICKS, time
                 self._open(frame.shape[1], frame.shape[0])
             for _ in range(missing):
-                self._encode()
+                self._encode(None)
             self._frame = np.ascontiguousarray(frame)
-            self._encode()
+            self._encode(time)
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -111,14 +121,31 @@ class VideoWriter:
         finally:
             self._abandon()
 
-    def _encode(self) -> None:
+    def _encode(self, time: float | None) -> None:
         """The current frame, once."""
         picture = self._av.VideoFrame.from_ndarray(self._frame, "rgb24")
-        picture.pts, picture.time_base = self._written, 1 / self._rate
+        picture.pts, picture.time_base = self._tick_of(time), self._tick
         self._container.mux(self._stream.encode(picture))
         self._written += 1
+        self._end = picture.pts * self._tick + 1 / self._rate
         if self._sound is not None:
-            self._sound.copy_until(self._written / self._rate)
+            self._sound.copy_until(self._end)
+
+    @property
+    def _tick(self) -> Fraction:
+        """Unit of the file's clock, in seconds."""
+        return 1 / (self._rate * self._ticks)
+
+    def _tick_of(self, time: float | None) -> int:
+        """A time in the file's clock; those of a steady video come at its exact rate."""
+        next_free = round(self._end / self._tick) if self._written else 0
+        if time is None or self._ticks == 1:
+            return next_free
+        frames = (time - self._first_time) * float(self._rate)
+        if abs(frames - round(frames)) <= _STEADY:
+            frames = round(frames)
+        # two frames never have one time
+        return max(round(frames * self._ticks), next_free - self._ticks + 1 if self._written else 0)
 
     def _open(self, width: int, height: int) -> None:
         with atomic_path(self._partial) as place:  # raises what is wrong with the folder
@@ -131,7 +158,9 @@ class VideoWriter:
         )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
-        context.time_base = 1 / self._rate
+        context.time_base = self._tick
+        if self._pixel_aspect is not None:
+            context.sample_aspect_ratio = self._pixel_aspect
         context.colorspace, context.color_range = _MATRIX_BT601, _RANGE_LIMITED
         context.color_primaries, context.color_trc = _PRIMARIES_BT709, _CURVE_SRGB
         if not is_x264:
@@ -164,7 +193,7 @@ class VideoWriter:
         with self._faults_as_output_errors():
             self._container.mux(self._stream.encode(None))
             if self._sound is not None:
-                self._sound.finish(self._written / self._rate)
+                self._sound.finish(self._end)
             self._container.close()
             self._container = None
             with atomic_path(self._path) as place:

@@ -26,6 +26,7 @@ from mavos.dataloaders.synthetic.dataset import write_dataset
 from mavos.pictures.drawing import contact_sheet, overlay, write_png
 from mavos.pictures.plots import loss_curve
 from mavos.pictures.video_output import VideoWriter
+from mavos.run.numbers import whole
 from mavos.run.progress import ticking
 from mavos.scoring.baselines import score_baseline
 from mavos.scoring.folders import score_folders
@@ -268,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
         default=RESULTS / "quickstart",
         help="folder (default: results/quickstart)",
     )
-    add("--seed", type=int, default=0, help="of training (default: 0)")
-    add("--steps", type=int, help="training steps (default: those of stage quickstart)")
+    add("--seed", type=whole, default=0, help="of training (default: 0)")
+    add("--steps", type=whole, help="training steps (default: those of stage quickstart)")
     add("overrides", nargs="*", metavar="section.field=value", help="for tools/train.py")
     return parser

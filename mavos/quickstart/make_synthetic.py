@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mavos.dataloaders.synthetic.dataset import EXTRA_VAL, write_dataset
+from mavos.run.numbers import whole
 from mavos.run.progress import ticking
 from mavos.utils.paths import DATASETS
 
@@ -27,9 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     extra = ", ".join(name for name, _, _ in EXTRA_VAL)
     add = parser.add_argument
     add("--output", type=Path, default=DATASETS / "synthetic", help="folder to make or replace")
-    add("--seed", type=int, default=0, help="another seed gives other videos")
-    add("--train_videos", type=int, default=120, help="number of videos in the train list")
-    add("--val_videos", type=int, default=16, help=f"usual ones in the val list, besides {extra}")
-    add("--length", type=int, default=24, help="frames of a training video")
-    add("--size", type=int, nargs=2, default=(256, 256), metavar=("H", "W"), help="of frames")
+    add("--seed", type=whole, default=0, help="another seed gives other videos")
+    add("--train_videos", type=whole, default=120, help="number of videos in the train list")
+    add("--val_videos", type=whole, default=16, help=f"usual ones in the val list, besides {extra}")
+    add("--length", type=whole, default=24, help="frames of a training video")
+    add("--size", type=whole, nargs=2, default=(256, 256), metavar=("H", "W"), help="of frames")
     return parser

@@ -13,6 +13,7 @@ from mavos.utils.device import (
     use_threads,
     warn_of_emulation,
 )
+from mavos.utils.pixel_limit import set_most_pixels
 
 
 def prepare(
@@ -37,6 +38,7 @@ def prepare(
 
 def prepare_to_segment(cfg: EvalConfig, gpu: int = 0) -> torch.device:
     """``prepare`` for a run whose ``cfg`` has everything, the precision too."""
+    set_most_pixels(cfg.max_pixels)
     device = prepare(cfg.device, gpu, cfg.threads)
     warn_of_emulation(weight_dtype(cfg, device), device)
     if device.type == "cuda":

@@ -7,6 +7,8 @@ from mavos import configs
 from mavos.configs.models import MODELS
 from mavos.configs.schema import Config
 from mavos.configs.stages import OWN_VIDEO_STAGE, STAGES
+from mavos.run.numbers import real, whole
+from mavos.utils import pixel_limit
 from mavos.utils.errors import UserError
 
 # Options of the released code and the config fields they set.
@@ -22,6 +24,7 @@ COMPUTING_FIELDS = {
     "amp": "eval.amp",
     "device": "eval.device",
     "threads": "eval.threads",
+    "max_pixels": "eval.max_pixels",
     "compile": "eval.compile",
 }
 FIELDS = MODEL_FIELDS | COMPUTING_FIELDS
@@ -43,7 +46,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: str = "mavos") -
         "--ckpt_path", help="checkpoint file (default: looked for, see docs/evaluation.md)"
     )
     model.add_argument(
-        "--ckpt_step", type=int, help="training step of the checkpoint (default: last)"
+        "--ckpt_step", type=whole, help="training step of the checkpoint (default: last)"
     )
     model.add_argument(
         "--ema",
@@ -52,7 +55,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: str = "mavos") -
     )
     add_memory_gap(model)
     model.add_argument(
-        "--st_skip", type=int, help="age of the short-term memory, in frames (default: 1)"
+        "--st_skip", type=whole, help="age of the short-term memory, in frames (default: 1)"
     )
     add_identities(model)
 
@@ -62,9 +65,10 @@ def add_computing_options(parser: argparse.ArgumentParser) -> argparse._Argument
     how = parser.add_argument_group("how")
     how.add_argument(
         "--max_resolution",
-        type=float,
+        type=real,
         help="long edge at most 5/3 of it (default: 624, mavos_nano 240)",
     )
+    add_pixel_limit(how, None)
     how.add_argument("--dtype", help="precision: fp32, tf32, bf16, fp16 (default: fp32)")
     add_half_precision(how)
     how.add_argument(
@@ -76,7 +80,7 @@ def add_computing_options(parser: argparse.ArgumentParser) -> argparse._Argument
     add_device(how)
     how.add_argument(
         "--threads",
-        type=int,
+        type=whole,
         help="CPU threads of the network in each process (default: PyTorch's choice)",
     )
     return how
@@ -84,6 +88,16 @@ def add_computing_options(parser: argparse.ArgumentParser) -> argparse._Argument
 
 def add_model(group: Options, default: str) -> None:
     group.add_argument("--model", default=default, help=f"{', '.join(MODELS)} (default: {default})")
+
+
+def add_pixel_limit(group: Options, default: int | None) -> None:
+    group.add_argument(
+        "--max_pixels",
+        type=whole,
+        default=default,
+        help="larger frames and masks are refused before they are decoded (default: "
+        f"{pixel_limit.DEFAULT})",
+    )
 
 
 def add_experiment(group: Options) -> None:
@@ -95,7 +109,7 @@ def add_experiment(group: Options) -> None:
 def add_identities(group: Options) -> None:
     group.add_argument(
         "--max_id_num",
-        type=int,
+        type=whole,
         help="identities per object group (default: the network's, 10 as published)",
     )
 
@@ -103,7 +117,7 @@ def add_identities(group: Options) -> None:
 def add_memory_gap(group: Options) -> None:
     group.add_argument(
         "--lt_gap",
-        type=int,
+        type=whole,
         help="frames between memory updates (default: the model's, 10 for MAVOS)",
     )
 
@@ -125,7 +139,7 @@ def add_first_gpu(group: Options) -> None:
     group.add_argument(
         "--gpu_id",
         "--start_gpu",
-        type=int,
+        type=whole,
         default=0,
         metavar="N",
         help="the GPU to use, or the first of several (default: 0)",
@@ -134,7 +148,7 @@ def add_first_gpu(group: Options) -> None:
 
 def add_processes(group: Options) -> None:
     group.add_argument(
-        "--gpu_num", type=int, default=1, help="processes, each on a GPU of its own (default: 1)"
+        "--gpu_num", type=whole, default=1, help="processes, each on a GPU of its own (default: 1)"
     )
 
 
@@ -160,6 +174,11 @@ def assignments(args: argparse.Namespace, fields: Mapping[str, str]) -> list[str
     """``section.field=value`` of each option that was given; ``fields``: option -> its field."""
     given = {field: getattr(args, option) for option, field in fields.items()}
     return [f"{field}={value}" for field, value in given.items() if value is not None]
+
+
+def named(args: argparse.Namespace, fields: Mapping[str, str]) -> dict[str, str]:
+    """Field -> the option that was given for it; ``fields`` as in ``assignments``."""
+    return {f: f"--{option}" for option, f in fields.items() if getattr(args, option) is not None}
 
 
 def check_precision(args: argparse.Namespace) -> None:
@@ -188,4 +207,5 @@ def load_config(
         options={option: getattr(args, option) for option in OF_METHOD},
         dataset=dataset,
         interactive=interactive,
+        named=named(args, fields),
     )

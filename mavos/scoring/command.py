@@ -5,12 +5,15 @@ import logging
 from pathlib import Path
 
 from mavos.dataloaders.listings.listing import read_list
+from mavos.run.numbers import whole
+from mavos.run.options import add_pixel_limit
 from mavos.scoring import report
 from mavos.scoring.folders import score
 from mavos.scoring.plans import Options
 from mavos.scoring.protocols import LVOS, MOSE, PROTOCOLS, Protocol, find_protocol
 from mavos.utils.errors import UserError
 from mavos.utils.logging import setup_logging
+from mavos.utils.pixel_limit import DEFAULT, set_most_pixels
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,7 @@ log = logging.getLogger(__name__)
 def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     setup_logging()
+    set_most_pixels(args.max_pixels)
     protocol = find_protocol(args.protocol)
     _check(args, protocol)
     scores = score(
@@ -107,5 +111,6 @@ def _parser() -> argparse.ArgumentParser:
         help="repeat known faults: decay of the DAVIS toolkit from 256 frames on, missing frames "
         "of an LVOS range as 0",
     )
-    add("--processes", type=int, help="videos scored at a time (default: by cores and work)")
+    add("--processes", type=whole, help="videos scored at a time (default: by cores and work)")
+    add_pixel_limit(parser, DEFAULT)
     return parser

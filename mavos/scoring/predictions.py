@@ -1,13 +1,17 @@
 """Predicted masks, in a folder or in a zip as servers take it."""
 
 import zipfile
-import zlib
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from mavos.dataloaders.media.images import read_file
 from mavos.dataloaders.media.mask_files import MASK_SUFFIXES, list_masks
 from mavos.utils.errors import UserError
+from mavos.utils.names import check_name
+from mavos.utils.pixel_limit import most_pixels
+from mavos.utils.reading import reading
+
+_BYTES_OF_A_PIXEL = 8  # of an array of integers
 
 
 class FolderOfMasks:
@@ -63,32 +67,33 @@ class ZipOfMasks:
 
     def read(self, name: str) -> bytes:
         member = name.removeprefix(f"{self._archive}/")
-        try:
+        with reading(name, "a member of a zip", "it cannot be unpacked. Pack again"):
+            size = self._zip.getinfo(member).file_size
+            if size > most_pixels() * _BYTES_OF_A_PIXEL:  # a few kilobytes can hold gigabytes
+                raise UserError(
+                    f"{name}: {size} bytes when unpacked, more than a mask of {most_pixels()} "
+                    "pixels takes; check the archive, or raise --max_pixels"
+                )
             data = self._zip.read(member)
-        # RuntimeError: encrypted, or packed by an unknown method
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise UserError(f"{name}: cannot be unpacked ({error}). Pack again") from error
         if not data:
             raise UserError(f"{name}: the file is empty (0 bytes). Pack the masks again")
         return data
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
-        try:
+        with reading(self._archive, "a zip", "it is not a complete zip. Pack the masks again"):
             return zipfile.ZipFile(self._archive)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise UserError(
-                f"{self._archive}: not a complete zip ({error}). Pack the masks again"
-            ) from error
 
     def _list_members(self) -> dict[str, dict[str, str]]:
         """Video -> frame -> full name."""
         found: dict[str, dict[str, str]] = {}
         for member in self._zip.namelist():
-            path = PurePosixPath(member)
+            path = PurePosixPath(member.replace("\\", "/"))  # as some programs on Windows pack
             hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
             if hidden or len(path.parts) < 2 or path.suffix.lower() not in MASK_SUFFIXES:
                 continue
+            for part in (path.parts[-2], path.stem):
+                check_name(part, f"{self._archive}")
             frames = found.setdefault(path.parts[-2], {})
             if path.stem in frames:
                 raise UserError(

@@ -11,6 +11,7 @@ import cv2
 from mavos.run.progress import progress_bar
 from mavos.utils.cores import cores
 from mavos.utils.errors import UserError
+from mavos.utils.pixel_limit import most_pixels, set_most_pixels
 
 _FRAMES_OF_A_PROCESS = 1000  # fewer take less time than starting it
 
@@ -59,7 +60,9 @@ def _shared(
     """Index and result of each item as it is done."""
     # never forked from here: the child of a process that uses CUDA or threads may hang
     clean = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context(clean), _as_worker)
+    pool = ProcessPoolExecutor(
+        processes, multiprocessing.get_context(clean), _as_worker, (most_pixels(),)
+    )
     order = sorted(range(len(items)), key=lambda index: -sizes[index])
     try:
         futures = {pool.submit(work, items[index]): index for index in order}
@@ -73,7 +76,8 @@ def _shared(
         pool.shutdown(cancel_futures=True)
 
 
-def _as_worker() -> None:
+def _as_worker(pixels: int) -> None:
     """One thread each, or OpenCV's would fight for the same cores; Ctrl-C is the parent's."""
+    set_most_pixels(pixels)
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,6 +1,5 @@
 """Where the ground truth of a benchmark lies: folders of masks, list of videos, meta files."""
 
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from mavos.dataloaders.listings.listing import lookup, read_list, read_meta, sub
 from mavos.dataloaders.media.images import read_file
 from mavos.dataloaders.media.mask_files import decode_mask, list_masks
 from mavos.utils.errors import UserError
+from mavos.utils.reading import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +105,7 @@ def read_unseen(path: Path) -> frozenset[str]:
     """Names of a list, one per line, or of the key ``unseen_categories`` of a JSON file."""
     if path.suffix != ".json":
         return frozenset(read_list([path]))
-    try:
-        content = json.loads(read_file(path))
-    except ValueError as error:
-        raise UserError(f"{path}: not complete JSON ({error}). Download it again") from error
+    content = parse_json(read_file(path), path, "not complete JSON. Download it again")
     return frozenset(map(str, lookup(content, ("unseen_categories",), str(path), list)))
 
 

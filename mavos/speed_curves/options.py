@@ -9,6 +9,7 @@ from mavos.configs.models import MODELS
 from mavos.configs.schema.long_short_term import POLICIES
 from mavos.dataloaders.listings.eval_videos import single_video
 from mavos.run import options
+from mavos.run.numbers import whole
 from mavos.speed_curves.discs import discs
 from mavos.speed_curves.pictures import CLOCKS
 from mavos.speed_curves.runs import Run, as_it_is, choose_models, curve_marks, update_marks
@@ -109,16 +110,16 @@ def _parser() -> argparse.ArgumentParser:
         help=f"what the memory keeps: {', '.join(POLICIES)}, or default, which is the model's own "
         "(default)",
     )
-    add("--frames", type=int, default=2000, help="length of the longest video (default: 2000)")
+    add("--frames", type=whole, default=2000, help="length of the longest video (default: 2000)")
     add(
         "--objects",
-        type=int,
+        type=whole,
         nargs="+",
         metavar="N",
         help="in synthetic frames (default: 1); several: a second picture, and the first number is "
         "that of the curves against the length",
     )
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="of synthetic frames (480 854)")
+    add("--size", type=whole, nargs=2, metavar=("H", "W"), help="of synthetic frames (480 854)")
     add(
         "--input",
         type=Path,

@@ -7,6 +7,7 @@ from mavos.configs.schema import Config
 from mavos.configs.stages import STAGES
 from mavos.dataloaders.listings.datasets import TRAIN_DATASETS
 from mavos.run import options
+from mavos.run.numbers import real, whole
 
 # Options of the released code and the config fields they set.
 FIELDS = {
@@ -59,15 +60,15 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     options.add_data_root(data)
     how = parser.add_argument_group("how")
     how.add_argument(
-        "--batch_size", type=int, help="clips per step over all GPUs (default: the stage's, 16)"
+        "--batch_size", type=whole, help="clips per step over all GPUs (default: the stage's, 16)"
     )
-    how.add_argument("--lr", type=float, help="highest learning rate (default: the stage's)")
-    how.add_argument("--total_step", type=int, help="steps (default: the stage's)")
+    how.add_argument("--lr", type=real, help="highest learning rate (default: the stage's)")
+    how.add_argument("--total_step", type=whole, help="steps (default: the stage's)")
     how.add_argument(
-        "--start_step", type=int, help="count from here, with weights trained so far elsewhere"
+        "--start_step", type=whole, help="count from here, with weights trained so far elsewhere"
     )
-    how.add_argument("--seed", type=int, help="of everything random (default: 0)")
-    how.add_argument("--eval_every", type=int, help="steps between validations (default: none)")
+    how.add_argument("--seed", type=whole, help="of everything random (default: 0)")
+    how.add_argument("--eval_every", type=whole, help="steps between validations (default: none)")
     how.add_argument("--eval_dataset", help="a dataset, or a folder (default: davis2017)")
     where = parser.add_argument_group("where")
     where.add_argument("--output", help="folder of the run (default: as above)")
@@ -92,4 +93,5 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     options.check_gpus(args)
     overrides = options.assignments(args, FIELDS) + args.overrides
     of_method = {"max_id_num": args.max_id_num}  # each method knows the field
-    return configs.load(args.model, args.stage, overrides, options=of_method), args
+    named = options.named(args, FIELDS)
+    return configs.load(args.model, args.stage, overrides, options=of_method, named=named), args

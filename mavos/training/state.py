@@ -20,9 +20,11 @@ from mavos.configs.schema import Config
 from mavos.run.find_checkpoint import saved_steps
 from mavos.training.step import Trainer
 from mavos.utils import distributed, ranks
-from mavos.utils.checkpoint import DAMAGED, file_content, official_state_dict
+from mavos.utils.checkpoint import file_content, official_state_dict
 from mavos.utils.errors import OutputError, UserError
 from mavos.utils.files import atomic_path, write_json
+from mavos.utils.intact import check_tensors, read_tensors
+from mavos.utils.reading import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +46,27 @@ class RunFolder:
                 partial.unlink(missing_ok=True)
 
     def newest(self) -> tuple[int, Path] | None:
-        """Step and file of the newest checkpoint that training can resume from."""
+        """Step and file of the newest checkpoint."""
         steps = saved_steps(self.checkpoints)
         return max(steps.items()) if steps else None
+
+    def _newest_intact(self) -> tuple[int, Path, dict] | None:
+        """Step, file and content of the newest checkpoint that is intact; None if there is none.
+
+        Raises UserError if all that there are are damaged.
+        """
+        newest_first = sorted(saved_steps(self.checkpoints).items(), reverse=True)
+        for place, (step, path) in enumerate(newest_first):
+            try:
+                return step, path, _read(path)
+            except UserError as error:
+                if place == len(newest_first) - 1:
+                    raise UserError(
+                        f"{error}. No checkpoint in {self.checkpoints} can be resumed from; choose "
+                        "another --exp_name or --output to start anew"
+                    ) from error
+                log.warning("%s. Resuming from the checkpoint before it", error)
+        return None
 
     def save(self, trainer: Trainer, step: int, log_state: dict, *, may_fail: bool) -> None:
         """Write both checkpoints after ``step`` steps; every process must call it.
@@ -76,12 +96,11 @@ class RunFolder:
     def resume(self, trainer: Trainer) -> tuple[int, dict]:
         """Bring ``trainer`` to the newest checkpoint; returns the number of steps done and the
         state of the log, 0 and nothing if there is none."""
-        found = self.newest()
+        found = self._newest_intact()
         if found is None:
             return 0, {}
-        step, path = found
-        content = _read(path)
-        self._compare(json.loads(content["config"]), path)
+        step, path, content = found
+        self._compare(content["config"], path)
         names = trainer.model.key_names
         state = {names.to_code(k): v for k, v in content["state_dict"].items()}
         ours = trainer.model.state_dict()
@@ -218,17 +237,17 @@ def _save(content: dict, path: Path) -> None:
 
 
 def _read(path: Path) -> dict:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        complete = {"state_dict", "ema", "optimizer", "scaler", "random_states", "config", "log"}
-        if not complete <= content.keys():
-            raise ValueError("it holds weights only")
-    except DAMAGED as error:
+    """Content of a checkpoint, its config parsed. Raises UserError if it is not intact."""
+    remedy = "remove it, or choose another --exp_name or --output"
+    content = read_tensors(path)
+    complete = {"state_dict", "ema", "optimizer", "scaler", "random_states", "config", "log"}
+    if not isinstance(content, dict) or not complete <= content.keys():
         raise UserError(
-            f"checkpoint {path} cannot be resumed from ({error}); remove it to resume from the one "
-            "before, or choose another --exp_name or --output"
-        ) from error
-    return content
+            f"checkpoint {path} cannot be resumed from, it holds weights only; {remedy}"
+        )
+    check_tensors(content["state_dict"], path)
+    config = parse_json(content["config"], f"the config in {path}", remedy)
+    return content | {"config": config}
 
 
 def _flat(content: dict, path: str = "") -> dict:

@@ -8,17 +8,17 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mavos.dataloaders.media.captures import open_capture
+from mavos.dataloaders.media.file_kinds import open_footage
 from mavos.dataloaders.media.frame_sources import frames_from
 from mavos.dataloaders.media.images import PILLOW_ERRORS, list_images, read_image
 from mavos.utils.errors import UserError
 from mavos.utils.files import atomic_path
+from mavos.utils.pixel_limit import check_pixels
 from mavos.webapp.jobs import Job
 from mavos.webapp.refusals import Refused
 from mavos.webapp.uploads import check_disk
 
 _JPEG_QUALITY = 95
-_MOST_PIXELS = 40_000_000  # of a frame; 8K has 33 million
 _CHECK_DISK_EVERY = 100  # frames
 _MOST_NUMBERS = 10  # of damaged frames in a notice
 _USUAL_RATE = 25.0  # frames per second, where the file does not say
@@ -35,6 +35,7 @@ class Clip:
     length: int
     frame_rate: float
     warning: str = ""  # what was left out
+    times: tuple[float, ...] = ()  # when each is shown, in seconds; empty: at the frame rate
 
     def path(self, frame: int) -> Path:
         """The picture of a frame."""
@@ -56,8 +57,8 @@ def decode(source: Path, folder: Path, name: str, most_frames: int, job: Job) ->
     of a damaged frame comes its neighbour. Raises UserError if there is no frame at all.
     """
     folder.mkdir()
-    _check_announced_sizes(source)
-    size, picture, damaged, warnings = None, b"", [], []
+    _check_announced_sizes(source, name)
+    size, picture, damaged, warnings, times = None, b"", [], [], []
     try:
         with frames_from(source, end=most_frames + 1) as frames:
             job.total = frames.length or 0
@@ -75,6 +76,7 @@ def decode(source: Path, folder: Path, name: str, most_frames: int, job: Job) ->
                 else:
                     size = _checked_size(frame.image, size, job.done)
                     picture = _encoded(frame.image)
+                times.append(frame.time)
                 if picture:
                     for index in waiting:
                         _write(_path(folder, index), picture)
@@ -85,7 +87,8 @@ def decode(source: Path, folder: Path, name: str, most_frames: int, job: Job) ->
     warning = " ".join(warnings).replace(str(source), name)
     if size is None:
         raise Refused(warning or f"{name}: there is no frame in it")
-    return Clip(name, folder, size, job.done, rate, warning)
+    times = () if None in times else tuple(times[: job.done])
+    return Clip(name, folder, size, job.done, rate, warning, times)
 
 
 def _left_out(job: Job, most_frames: int, damaged: list[int], fault: str | None) -> list[str]:
@@ -106,8 +109,15 @@ def _left_out(job: Job, most_frames: int, damaged: list[int], fault: str | None)
     return remarks
 
 
-def _check_announced_sizes(source: Path) -> None:
-    """Look at what the headers say, before a decoder makes room for it."""
+def _check_announced_sizes(source: Path, name: str) -> None:
+    """Look at what the headers say, before a decoder makes room for it; raises Refused."""
+    try:
+        _open_all(source)
+    except UserError as error:
+        raise Refused(str(error).replace(str(source), name)) from error
+
+
+def _open_all(source: Path) -> None:
     if source.is_dir():
         for path in list_images(source):
             try:
@@ -117,22 +127,14 @@ def _check_announced_sizes(source: Path) -> None:
                 raise Refused("a picture is far too large; make the pictures smaller") from error
             except PILLOW_ERRORS:
                 continue  # damaged, which the decoder reports
-            _check_pixels(width, height)
+            check_pixels(width, height, path)
         return
-    capture = open_capture(source)
-    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    capture.release()
-    _check_pixels(int(width), int(height))
-
-
-def _check_pixels(width: int, height: int) -> None:
-    if height * width > _MOST_PIXELS:
-        raise Refused(f"frames of {width}x{height} pixels are too large; make the video smaller")
+    open_footage(source).close()
 
 
 def _checked_size(image: np.ndarray, size: tuple[int, int] | None, index: int) -> tuple[int, int]:
     height, width = image.shape[:2]
-    _check_pixels(width, height)
+    check_pixels(width, height, f"frame {index + 1}")
     if size is not None and (height, width) != size:
         raise Refused(
             f"Frame {index + 1} is {width}x{height}, those before it are {size[1]}x{size[0]}: "

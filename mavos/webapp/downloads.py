@@ -45,7 +45,8 @@ def write_video(path: Path, clip: Clip, annotations: Annotations, job: Job) -> N
         for frame in range(clip.length):
             _check_stopped(job)
             image, labels = clip.image(frame), annotations.shown(frame)
-            video.write(image if labels is None else overlay(image, labels))
+            time = clip.times[frame] if clip.times else None
+            video.write(image if labels is None else overlay(image, labels), time=time)
             job.tick(frame)
 
 

@@ -4,6 +4,7 @@ import argparse
 
 from mavos.configs.schema import Config
 from mavos.run import options
+from mavos.run.numbers import real, whole
 from mavos.run.shipped import DEFAULT_MODEL
 from mavos.utils.errors import UserError
 
@@ -24,26 +25,26 @@ def parse(argv: list[str]) -> tuple[Config, argparse.Namespace]:
     page = parser.add_argument_group("the page")
     add = page.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    add("--port", type=int, default=7860, help="0: any free one (default: %(default)s)")
+    add("--port", type=whole, default=7860, help="0: any free one (default: %(default)s)")
     add("--open", action="store_true", help="open the page in a browser")
-    add("--max_upload_mb", type=int, default=1000, help="of a video (default: %(default)s)")
-    add("--max_frames", type=int, default=20000, help="of a video (default: %(default)s)")
-    add("--max_sessions", type=int, default=8, help="pages open at a time (default: %(default)s)")
+    add("--max_upload_mb", type=whole, default=1000, help="of a video (default: %(default)s)")
+    add("--max_frames", type=whole, default=20000, help="of a video (default: %(default)s)")
+    add("--max_sessions", type=whole, default=8, help="pages open at a time (default: %(default)s)")
     add(
         "--keep_minutes",
-        type=float,
+        type=real,
         default=60.0,
         help="a page that is silent for so long is forgotten (default: %(default)s)",
     )
     add(
         "--snapshots",
-        type=int,
+        type=whole,
         default=24,
         help="states of a tracker kept to go back to, for each page (default: %(default)s)",
     )
     add(
         "--snapshots_mb",
-        type=int,
+        type=whole,
         default=1000,
         help="fewer states are kept where they would take more, on the device (default: "
         "%(default)s)",

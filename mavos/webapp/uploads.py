@@ -9,26 +9,27 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
+from mavos.dataloaders.media.file_kinds import is_one_picture, open_footage
+from mavos.utils.errors import UserError
 from mavos.webapp.refusals import Refused
 
 _KEEP_FREE = 500 * 2**20  # bytes of the disk that are left alone
 _HEAD = 64  # bytes that show the kind of a file
 _CHECK_EVERY = 16 * 2**20  # bytes between two looks at the disk
 
-# (how a file begins, suffix). Only these reach the decoders: FFmpeg also reads playlists,
-# which are texts that name other files.
-_VIDEOS = (
-    (rb"....ftyp", ".mp4"),
-    (rb"....(moov|mdat|wide)", ".mov"),
-    (rb"\x1a\x45\xdf\xa3", ".mkv"),  # and WebM
-    (rb"RIFF....AVI ", ".avi"),
-)
+# How damaged videos are known; whole ones are tried. FFmpeg also reads playlists, which are texts
+# that name other files: ``containers`` keeps them out.
+_VIDEOS = rb"....(ftyp|moov|mdat|wide)|\x1a\x45\xdf\xa3|RIFF....AVI "
+# (how a file begins, suffix)
 _PICTURES = (
     (rb"\xff\xd8\xff", ".jpg"),
     (rb"\x89PNG\r\n\x1a\n", ".png"),
     (rb"RIFF....WEBP", ".webp"),
     (rb"BM", ".bmp"),
     (rb"II\*\x00|MM\x00\*", ".tif"),
+    (rb"P[2356]\s", ".ppm"),
+    (rb"....ftypavi[fs]", ".avif"),
+    (rb"....ftyp(hei[cxms]|hevc|mif1|msf1)", ".heic"),
 )
 
 
@@ -91,17 +92,29 @@ class Uploads:
         if count > most_frames:
             raise Refused(f"{count} pictures; this server takes {most_frames} (--max_frames)")
         suffixes = {part: _suffix(self._path(part), _PICTURES) for part in self._sizes}
+        if count == 1 and not is_one_picture(self._path(0)):
+            return self._video(name)
         if all(suffixes.values()):
             for part, suffix in suffixes.items():
                 self._path(part).rename(self._path(part).with_suffix(suffix))
             return self._folder
-        video = _suffix(self._path(0), _VIDEOS) if count == 1 else ""
-        if not video:
-            raise Refused(
-                f"{name}: not a video; choose an MP4, MOV, WebM, MKV or AVI file, or "
-                "several pictures (JPEG, PNG, WebP, BMP, TIFF) at once"
-            )
-        return self._path(0).rename(self._path(0).with_suffix(video))
+        raise self._no_video(name)
+
+    def _video(self, name: str) -> Path:
+        """The one file, if it can be opened as a video, an animation or a stack of pictures."""
+        try:
+            open_footage(self._path(0)).close()
+        except UserError as error:
+            # of what looks like a video, the job that decodes it says what is wrong
+            if not _begins_as(self._path(0), _VIDEOS):
+                raise self._no_video(name) from error
+        return self._path(0)
+
+    def _no_video(self, name: str) -> Refused:
+        return Refused(
+            f"{name}: not a video; choose an MP4, MOV, WebM, MKV or AVI file, or "
+            "several pictures (JPEG, PNG, WebP, BMP, TIFF) at once"
+        )
 
     def discard(self) -> None:
         """Delete what has arrived."""
@@ -147,6 +160,9 @@ def check_disk(folder: Path) -> None:
 
 def _suffix(path: Path, kinds: tuple[tuple[bytes, str], ...]) -> str:
     """Suffix that fits what the file holds; empty if it is of none of the kinds."""
+    return next((suffix for begins, suffix in kinds if _begins_as(path, begins)), "")
+
+
+def _begins_as(path: Path, pattern: bytes) -> bool:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    return next((s for begins, s in kinds if re.match(begins, head, re.DOTALL)), "")
+        return re.match(pattern, file.read(_HEAD), re.DOTALL) is not None
