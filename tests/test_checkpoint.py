@@ -266,5 +266,5 @@ def test_safetensors_are_written_and_read(tmp_path):
     wanted = model.state_dict()
     assert all(torch.equal(value, wanted[key]) for key, value in other.state_dict().items())
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(UserError, match=r"nano\.safetensors as safetensors .*download it again"):
+    with pytest.raises(UserError, match=r"nano\.safetensors as safetensors: .*download it again"):
         load_weights(other, path)

@@ -21,7 +21,7 @@ class Shipped(NamedTuple):
 SHIPPED: dict[str, Shipped] = {
     "mavos_small": Shipped(
         "mavos_small.safetensors",
-        "8b0dd3b377867e27b4ede1538dc6158d78040167315edb39fa66d5882aaa56f4",
+        "e1bd987993b8e6f0eee32b0f98596b95fd3ecacbbd8cb983bb6fd315767ed510",
     ),
 }
 
