@@ -75,6 +75,7 @@ def test_make_help_lists_every_target():
     assert {"help", "test", "lint", "clean"} <= listed
 
 
+ONE_DOOR = "utils/reading.py"  # where whatever a parser raises becomes a UserError
 MAY_EXIT = ("tools/", "mavos/run/entry.py", "mavos/__main__.py")
 MAY_PRINT = ("tools/", "mavos/")  # what a command says on standard output
 
@@ -94,7 +95,9 @@ def _offences(path: Path) -> Iterator[str]:
                 yield f"{where} sys.exit outside of an entry"
             case ast.Attribute(value=ast.Name(id="sys"), attr="path"):
                 yield f"{where} sys.path"
-            case ast.ExceptHandler(type=None | ast.Name(id="Exception" | "BaseException")):
+            case ast.ExceptHandler(type=None | ast.Name(id="Exception" | "BaseException")) if (
+                name != ONE_DOOR
+            ):
                 yield f"{where} broad except"
 
 
