@@ -93,7 +93,7 @@ def test_a_listed_sequence_that_is_missing_is_told_with_its_line(checkpoint, tmp
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("meta_truncated.json", r"meta\.json: not complete JSON .*Download it again"),
+        ("meta_truncated.json", r"meta\.json as JSON: .*download it again"),
         ("meta_no_videos.json", r"meta\.json: no 'videos' there. Download the file again"),
         ("meta_missing_frame.json", r"one_frame: .*frame '00005' does not exist .*correct"),
         ("meta_object_not_in_mask.json", r"one_frame: .*no pixel of object 7, which .*meta\.json"),

@@ -209,7 +209,7 @@ def bad_meta(name: str, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("meta_truncated.json", r"meta\.json: not complete JSON"),
+        ("meta_truncated.json", r"meta\.json as JSON: .*download it again"),
         ("meta_no_videos.json", r"meta\.json: no 'videos'"),
     ],
 )

@@ -75,7 +75,7 @@ def test_make_help_lists_every_target():
     assert {"help", "test", "lint", "clean"} <= listed
 
 
-ONE_DOOR = "utils/reading.py"  # for what parsers of untrusted bytes raise
+ONE_DOOR = "utils/reading.py"  # where whatever a parser raises becomes a UserError
 MAY_EXIT = ("tools/", "mavos/run/entry.py", "mavos/__main__.py")
 MAY_PRINT = ("tools/", "mavos/")  # what a command says on standard output
 

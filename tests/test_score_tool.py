@@ -233,7 +233,7 @@ def test_damaged_archives(small, tmp_path):
     archive = tmp_path / "masks.zip"
     options = ["--protocol", "davis2017", "--gt", gt, "--pred", archive]
     archive.write_bytes(b"no zip")
-    assert "masks.zip: not a complete zip" in score(*options).error
+    assert "masks.zip as a zip" in score(*options).error
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("readme.txt", "nothing")
     assert "masks.zip: no masks in it" in score(*options).error

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -51,10 +52,21 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, whole or not at all. Raises OutputError if it cannot."""
-    text = json.dumps(content, indent=2) + "\n"
+    """Write ``content`` as indented JSON, whole or not at all. Raises OutputError if it cannot.
+
+    NaN and infinity, which JSON does not know, become null.
+    """
+    text = json.dumps(_as_json(content), indent=2, allow_nan=False) + "\n"
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _partial_path(path: Path) -> Path:

@@ -11,6 +11,7 @@ from mavos.dataloaders.media.images import IMAGE_SUFFIXES, PILLOW_ERRORS, read_f
 from mavos.utils.errors import UserError
 from mavos.utils.palette import IGNORE, davis_palette, values_in
 from mavos.utils.pixel_limit import check_pixels
+from mavos.utils.reading import reading
 
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".npy", ".gif"}
 _ADVICE = "Save masks as palette or greyscale PNG whose pixel values are object ids 1 to 254"
@@ -65,10 +66,10 @@ def is_black_and_white(labels: np.ndarray) -> bool:
 
 def _decode_array(data: bytes, name: Path | str) -> np.ndarray:
     """.npy array (H, W) of integers or booleans, as any integer type."""
-    try:
+    with reading(name, "a .npy array", f"not a complete .npy array of numbers. {_ADVICE}"):
         labels = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{name}: not a complete .npy array of numbers. {_ADVICE}") from error
+    if not isinstance(labels, np.ndarray):
+        raise UserError(f"{name}: several arrays (.npz); expected one, as .npy. {_ADVICE}")
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise UserError(
             f"{name}: array of shape {labels.shape} and type {labels.dtype}; expected (height, "

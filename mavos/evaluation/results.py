@@ -9,7 +9,7 @@
 """
 
 import dataclasses
-import json
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from mavos.dataloaders.media.mask_writing import zip_results
 from mavos.dataloaders.types import Video
 from mavos.utils.errors import UserError
 from mavos.utils.files import write_json
+from mavos.utils.reading import read_json, reading
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,13 @@ class VideoRecord:
     model_seconds: float  # encode, segment and memorize, device synchronised
     wall_seconds: float  # reading, resizing and labels included
     peak_memory_bytes: int  # of tensors on a GPU, of the process elsewhere
+
+
+def check_record(record: VideoRecord) -> None:
+    """Raises ValueError if a field is no number, as in a record that something else wrote."""
+    for name, value in dataclasses.asdict(record).items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name} is {value!r}, no number")
 
 
 class ResultFolder:
@@ -50,9 +60,16 @@ class ResultFolder:
 
     def finished(self, video: Video) -> VideoRecord | None:
         """The record of a video whose masks are all there; None if it has to be done (again)."""
+        path = self._record_path(video)
+        if not path.is_file():
+            return None
         try:
-            record = VideoRecord(**json.loads(self._record_path(video).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):  # ValueError: of JSON and of text
+            content = read_json(path, "the video is done again")
+            with reading(path, "the record of a video", "the video is done again"):
+                record = VideoRecord(**content)
+                check_record(record)
+        except UserError as error:
+            log.warning("%s", error)
             return None
         names = video.frame_names()
         if len(names) != record.frames:
@@ -78,9 +95,12 @@ class ResultFolder:
             for old in (self.archive, self.folder / "scores.json"):
                 old.unlink(missing_ok=True)  # or an interrupted run would leave it
         elif path.is_file():
-            changed = _changed(
-                json.loads(path.read_text(encoding="utf-8")), settings, defaults or {}
-            )
+            old = read_json(path, "add --overwrite, or choose another --output")
+            if not isinstance(old, dict):
+                raise UserError(
+                    f"{path}: no settings of a run; add --overwrite, or choose another --output"
+                )
+            changed = _changed(old, settings, defaults or {})
             if changed:
                 raise UserError(
                     f"{self.folder} holds results made with other settings ({', '.join(changed)}); "

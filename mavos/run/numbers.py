@@ -11,7 +11,7 @@ def whole(text: str) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{_short(text)} is no whole number") from None
+        raise argparse.ArgumentTypeError(f"invalid int value: {_short(text)}") from None
     if abs(value) > LARGEST:
         raise argparse.ArgumentTypeError(f"{_short(text)} is beyond {LARGEST}")
     return value
@@ -22,7 +22,7 @@ def real(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{_short(text)} is no number") from None
+        raise argparse.ArgumentTypeError(f"invalid float value: {_short(text)}") from None
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{_short(text)} is not finite")
     return value

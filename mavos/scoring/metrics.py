@@ -105,8 +105,9 @@ def variability(j: Sequence[float], f: Sequence[float]) -> float:
     quality = (np.asarray(j, np.float64) + np.asarray(f, np.float64)) / 2
     if quality.size == 0:
         raise ValueError("no values: an object without a scored frame does not vary")
-    # parity: the toolkit rounds the mean square to four decimals before the root
-    return math.sqrt(round(float(np.mean((quality - quality.mean()) ** 2)), 4))
+    # parity: the toolkit rounds the mean square to four decimals before the root, as a number of
+    # NumPy, whose round goes another way at ties than that of a float
+    return math.sqrt(round(np.mean((quality - quality.mean()) ** 2), 4))
 
 
 def _check(predicted: np.ndarray, truth: np.ndarray) -> None:
