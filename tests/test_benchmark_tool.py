@@ -372,7 +372,7 @@ def test_memory_of_a_process_is_its_own():
 MISTAKES = {
     ("--model", "mavoss"): "unknown model 'mavoss'; did you mean mavos",
     ("--model", "aott", "--policy", "mca"): "--model aott --policy mca: the memory mca needs",
-    ("--policy", "some"): "--policy must be one of mca, reference,",
+    ("--policy", "some"): "--policy some: model.memory must be one of mca, reference,",
     ("--dtype", "half"): "dtype must be one of fp32, tf32, bf16, fp16; got 'half'",
     ("--dtype", "bf16", "--amp"): "leave out it or --dtype",
     ("--device", "tpu"): "device 'tpu' is not available here",

@@ -6,7 +6,7 @@ from pathlib import Path
 import eval_tool
 import pytest
 import torch
-from benchmark_tool import BENCHMARKS, NANO, load, run, told
+from benchmark_tool import BENCHMARKS, NANO, load, reported, run
 
 from mavos import configs
 from mavos.networks import build_model
@@ -100,7 +100,7 @@ def test_the_reference_agrees_with_the_fast_form(monkeypatch):
 
 def test_against_the_reference(monkeypatch):
     compare = load(monkeypatch, "compare")
-    (row,) = told(run(compare, *OPTIONS, "--modes", "fp32", "--json"))["rows"]
+    (row,) = reported(run(compare, *OPTIONS, "--modes", "fp32", "--json"))["rows"]
     assert row["max_logit_difference"] < 1e-4 and row["equal_pixels"] > 0.999
     assert row["unequal_beyond_ties"] == 0
     for clock in ("cpu", "wall"):
@@ -113,20 +113,20 @@ def test_against_the_reference(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="others do not inherit peaks")
 def test_the_peak_of_a_side_is_not_that_of_its_parent():
     held = b"x" * 2**30
-    told = "import torch, turns; print(turns._peaks(torch.device('cpu'))['peak_rss_mb'])"
-    ended = eval_tool.wait(eval_tool.start("-c", told, cwd=BENCHMARKS))
+    reported = "import torch, turns; print(turns._peaks(torch.device('cpu'))['peak_rss_mb'])"
+    ended = eval_tool.wait(eval_tool.start("-c", reported, cwd=BENCHMARKS))
     assert 50 < float(ended.stdout) < len(held) / 2**20
 
 
 def test_against_a_checkout(monkeypatch, tmp_path):
     compare, release = load(monkeypatch, "compare"), checkout(tmp_path / "MAVOS")
-    result = told(run(compare, *OPTIONS, "--release", release, "--modes", "fp32", "--json"))
+    result = reported(run(compare, *OPTIONS, "--release", release, "--modes", "fp32", "--json"))
     assert result["against"].endswith("MAVOS") and len(result["rows"]) == 1
     assert any("spatial_correlation_sampler" in note for note in result["notes"])
     assert sorted(path.name for path in release.iterdir()) == ["configs", "networks", "tools"]
 
 
-def test_a_checkout_that_fails_is_told_in_one_line(monkeypatch, tmp_path):
+def test_a_checkout_that_fails_is_reported_in_one_line(monkeypatch, tmp_path):
     compare, release = load(monkeypatch, "compare"), checkout(tmp_path / "MAVOS", fails=True)
     ended = run(compare, *OPTIONS, "--release", release, "--modes", "fp32")
     assert "the release failed: shape of the keys" in ended.error

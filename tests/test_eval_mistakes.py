@@ -60,7 +60,7 @@ def refused(data, checkpoint, tmp_path):
         ("--max_resolution x", "argument --max_resolution: invalid float value: 'x'"),
         ("--max_resolution -5", "max_resolution must be positive"),
         ("--lt_gap often", "argument --lt_gap: invalid int value: 'often'"),
-        ("--lt_gap 0", "test_memory_gap must be positive, got 0"),
+        ("--lt_gap 0", "--lt_gap must be positive, got 0"),
         ("--max_id_num 999", "max_objects must be at most 254, got 999"),
         ("--lt_gpa 5", "unrecognized arguments: --lt_gpa"),
         ("--gpu_num 0", "--gpu_num must be at least 1, got 0"),

@@ -212,7 +212,8 @@ def test_full_size_through_the_command_line(checkpoints, tmp_path, capsys):
     mask.parent.mkdir()
     Image.fromarray(case.inputs["masks"][0]).save(mask)
     weights, gap = str(checkpoints(case)), str(case.video["long_term_gap"])
-    options = ["--input", str(tmp_path), "--mask", str(mask), "--ckpt_path", weights]
+    options = ["--input", str(tmp_path), "--mask", str(mask), "--model", "mavos"]
+    options += ["--ckpt_path", weights]
     assert main([*options, "--lt_gap", gap, "--output", str(tmp_path / "out")]) == 0
     with zipfile.ZipFile(capsys.readouterr().out.strip()) as archive:
         names = sorted(archive.namelist())
