@@ -59,7 +59,7 @@ def test_four_verbs(name: str):
         mask = one_hot(labels_of(image, objects), objects)
         memory = model.memorize(out, mask, memory, new_objects=objects == 3)
     assert memory.num_objects == 3
-    frames = {"mca": 2, "reference": 1}.get(configs.load(name).model.memory, 4)
+    frames = {"mca": 2, "reference_previous": 2}.get(configs.load(name).model.memory, 4)
     assert memory.long_term[0].key.shape[1] == frames * feats[-1][0, 0].numel()
 
 

@@ -1,6 +1,7 @@
 """Validation in training keeps the best averages, and ends a run that gets no better."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -46,3 +47,12 @@ def test_a_run_that_gets_no_better_ends(data, tmp_path, scores):
     ended = validated(data, tmp_path, "train.patience=1")
     assert ended.status == 0 and "no better score in 1 validations" in ended.stderr
     assert len(train_tool.metrics(tmp_path)) and scores == [0.75]  # the third was not made
+
+
+def test_a_folder_under_the_data_root_can_be_named(data, tmp_path, scores):
+    scores += [0.5, 0.5, 0.5]
+    own = data / "composed" / "held"
+    for kind in ("JPEGImages", "Annotations"):
+        shutil.copytree(data / "DAVIS" / kind / "480p", own / kind)
+    ended = train_tool.train(data, tmp_path, "--eval_every", 2, "--eval_dataset", "composed/held")
+    assert ended.status == 0 and not scores

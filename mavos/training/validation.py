@@ -28,12 +28,14 @@ def validation_videos(cfg: Config) -> list[Video]:
     """The videos to validate on; none if that is not asked for. Their masks must be there."""
     if not cfg.train.eval_every:
         return []
-    if Path(cfg.train.eval_dataset).is_dir():
-        videos = list_own(Path(cfg.train.eval_dataset))
+    root = data_root(cfg.data.root)
+    folders = [Path(cfg.train.eval_dataset)]
+    if len(folders[0].parts) > 1:  # the name of a dataset has one part, as its folder may have
+        folders.append(root / cfg.train.eval_dataset)
+    if own := next((folder for folder in folders if folder.is_dir()), None):
+        videos = list_own(own)
     else:
-        videos = list_videos(
-            cfg.train.eval_dataset, cfg.train.eval_split or None, data_root(cfg.data.root)
-        )
+        videos = list_videos(cfg.train.eval_dataset, cfg.train.eval_split or None, root)
     videos = videos[: cfg.train.eval_videos or None]
     for video in videos:
         if video.error:
