@@ -99,8 +99,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(data, whole, tmp_path, lines):
 
 @pytest.mark.parametrize(
     ("number", "more"),
-    [(signal.SIGTERM, ()), (signal.SIGINT, ("--gpu_num", "2"))],
-    ids=["SIGTERM", "Ctrl-C with two processes"],
+    [(signal.SIGTERM, ()), (signal.SIGHUP, ()), (signal.SIGINT, ("--gpu_num", "2"))],
+    ids=["SIGTERM", "SIGHUP", "Ctrl-C with two processes"],
 )
 def test_a_stopped_run_saves_and_goes_on(data, whole, tmp_path, number, more):
     folder = tmp_path / "run"

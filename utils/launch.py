@@ -29,6 +29,7 @@ import torch.distributed as dist
 
 from mavos.utils.errors import UserError
 from mavos.utils.paths import IMPORTED_FROM
+from mavos.utils.signals import STOP_SIGNALS
 
 FOLLOWS_STDIN = "MAVOS_FOLLOWS_STDIN"  # environment variable of the workers
 
@@ -61,7 +62,7 @@ def launch(
             worker.kill() if insists else _interrupt(worker, number)
 
     # what is ignored here, as under nohup, stays ignored
-    heard = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) != signal.SIG_IGN]
+    heard = [s for s in STOP_SIGNALS if signal.getsignal(s) != signal.SIG_IGN]
     before = {number: signal.signal(number, pass_on) for number in heard}
     try:
         for rank in range(count):

@@ -28,6 +28,7 @@ from mavos.pictures.video_output import VideoWriter
 from mavos.run.build import build
 from mavos.run.devices import precision_of, prepare_to_segment
 from mavos.run.find_checkpoint import find_checkpoint
+from mavos.run.memory import out_of_memory_reported
 from mavos.run.progress import progress_bar
 from mavos.run.stop_request import StopRequest
 from mavos.tracking.tracker import VideoTracker
@@ -96,15 +97,14 @@ class _Run:
         """Returns the exit status. Whatever ends the loop, what is done is kept and packed."""
         goes_on = True
         try:
-            goes_on = self._write_all(tracked, video, stop, preview)
+            with out_of_memory_reported("lower --max_resolution, add --amp"):
+                goes_on = self._write_all(tracked, video, stop, preview)
         except KeyboardInterrupt:  # asked to stop once more
             if not self._summary.frames:
                 raise
-        except (UserError, torch.OutOfMemoryError) as error:
+        except UserError:
             if self._summary.frames:
                 self._finish(stopped=True)
-            if isinstance(error, torch.OutOfMemoryError):
-                raise UserError("out of GPU memory; lower --max_resolution, add --amp") from error
             raise
         self._finish(stopped=stop.requested or not goes_on)
         print(self._folder.archive)

@@ -12,6 +12,7 @@ from mavos.dataloaders.media.video_reader import VideoReader
 from mavos.dataloaders.types import Video
 from mavos.evaluation.results import ResultFolder, VideoRecord
 from mavos.networks.segmenter import VideoSegmenter
+from mavos.run.memory import out_of_memory_reported
 from mavos.run.progress import progress_bar
 from mavos.tracking.frame_loop import segment_video
 from mavos.tracking.stopwatch import Stopwatch
@@ -65,11 +66,10 @@ class VideoWorker:
                     video = videos[index]
                     progress.set_description(video.name)
                     try:
-                        done[video.name] = self._segment(video, writer, tick)
+                        with out_of_memory_reported("lower --max_resolution, add --amp"):
+                            done[video.name] = self._segment(video, writer, tick)
                     except OutputError:
                         raise
-                    except torch.OutOfMemoryError:
-                        failed[video.name] = "out of GPU memory; lower --max_resolution, add --amp"
                     except UserError as error:
                         failed[video.name] = str(error)
                     if video.name in failed:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request that a loop follows where nothing is lost."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request that a loop follows where nothing is lost."""
 
 import logging
 import signal
@@ -8,12 +8,13 @@ from typing import Any
 from mavos.run.signals import INTERRUPTED
 from mavos.utils import ranks
 from mavos.utils.launch import RepeatedWish
+from mavos.utils.signals import STOP_SIGNALS
 
 log = logging.getLogger(__name__)
 
 
 class StopRequest:
-    """Turns the first SIGINT or SIGTERM into a request that the loop follows after its step.
+    """Turns the first such signal into a request that the loop follows after its step.
 
     One that comes 3 s or more later raises KeyboardInterrupt. promise: what will be done, for the
     message. wake: called in the signal handler, to end a wait that may be long.
@@ -26,7 +27,7 @@ class StopRequest:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 self._before[number] = signal.signal(number, self._note)
         return self

@@ -19,6 +19,7 @@ from mavos.networks import build_model, weights
 from mavos.networks.segmenter import TrainableSegmenter
 from mavos.run.devices import prepare
 from mavos.run.find_checkpoint import find_start, run_folder, saved_steps
+from mavos.run.memory import out_of_memory_reported
 from mavos.run.stop_request import StopRequest
 from mavos.training.log import TrainLog
 from mavos.training.options import parse
@@ -44,13 +45,11 @@ def main(argv: list[str]) -> int:
     torch.backends.cudnn.benchmark = True  # all clips have one size
     distributed.init_distributed(device)
     try:
-        return train(cfg, device)
-    except torch.OutOfMemoryError as error:
-        raise UserError(
-            "out of GPU memory: set train.clips_per_device to less than "
-            f"{cfg.train.clips_per_device} (the batch stays as large), or add --amp or "
-            "--checkpoint_activations. The last checkpoint is kept"
-        ) from error
+        with out_of_memory_reported(
+            f"set train.clips_per_device to less than {cfg.train.clips_per_device} (the batch "
+            "stays as large), or add --amp or --checkpoint_activations. The last checkpoint is kept"
+        ):
+            return train(cfg, device)
     finally:
         distributed.leave()
 
