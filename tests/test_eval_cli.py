@@ -128,6 +128,15 @@ def test_a_damaged_record_means_not_finished(first_run, out, options):
         assert again.archive.read_bytes() == first_run[1].archive.read_bytes()
 
 
+@pytest.mark.parametrize("kept", [0, 40, -3])
+def test_a_mask_that_was_cut_is_made_again(first_run, out, options, kept):
+    path = next((out / "Annotations" / "left").glob("*.png"))
+    path.write_bytes(path.read_bytes()[:kept])
+    again = run(*options, "--output", out)
+    assert f"{path.name} was cut; the video is done again" in again.stderr
+    assert again.archive.read_bytes() == first_run[1].archive.read_bytes()
+
+
 def test_overwrite_does_everything_again(first_run, out, options):
     before = times(out)
     again = run(*options, "--output", out, "--overwrite")

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import zipfile
 import zlib
 from collections import deque
@@ -19,6 +20,7 @@ from mavos.utils.palette import davis_palette
 log = logging.getLogger(__name__)
 
 _PENDING_PER_THREAD = 8
+_PNG_BEGIN, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
 
@@ -82,6 +84,15 @@ def _write_png(path: Path, labels: np.ndarray, palette: bytes) -> None:
     image.save(encoded, "PNG", compress_type=zlib.Z_RLE)
     with atomic_path(path) as partial:
         partial.write_bytes(encoded.getbuffer())
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a PNG begins and ends as one; a file that was cut does not."""
+    with path.open("rb") as file:
+        begins = file.read(len(_PNG_BEGIN)) == _PNG_BEGIN
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - len(_PNG_END)))
+        return begins and file.read() == _PNG_END
 
 
 def zip_results(folder: Path, zip_path: Path, members: Iterable[Path] | None = None) -> None:

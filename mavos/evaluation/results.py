@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mavos.dataloaders.media.mask_writing import zip_results
+from mavos.dataloaders.media.mask_writing import is_whole, zip_results
 from mavos.dataloaders.types import Video
 from mavos.utils.errors import UserError
 from mavos.utils.files import write_json
@@ -74,7 +74,14 @@ class ResultFolder:
         names = video.frame_names()
         if len(names) != record.frames:
             return None
-        return record if all(self.mask_path(video, n).is_file() for n in names) else None
+        masks = [self.mask_path(video, name) for name in names]
+        if not all(path.is_file() for path in masks):
+            return None
+        cut = next((path for path in masks if not is_whole(path)), None)
+        if cut is not None:
+            log.warning("%s was cut; the video is done again", cut)
+            return None
+        return record
 
     def claim(self, settings: dict, overwrite: bool, defaults: dict | None = None) -> None:
         """Make the folder this run's own.
