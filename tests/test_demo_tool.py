@@ -415,7 +415,7 @@ def test_who_insists_keeps_what_is_done_as_well(demo, clip, mask, tmp_path, monk
     monkeypatch.setattr(command.MaskWriter, "write", killed)
     ended = demo(clip, "--mask", mask)
     _check_is_stopped(ended, signal.SIGINT, tmp_path / "out")
-    assert "the same command goes on" not in ended.stderr
+    assert "the same command resumes" not in ended.stderr
 
 
 def test_a_fault_in_mid_run_keeps_what_is_done(demo, frames, mask, tmp_path, monkeypatch):
